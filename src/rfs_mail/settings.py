@@ -1,0 +1,160 @@
+"""
+`rfs-mail.toml` and the `RFS_MAIL_*` variables -> one frozen `Settings`.
+
+Unknown keys are refused by name, with the nearest right one. Relative paths count from the folder of the file.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from rfs_mail.errors import SettingsError
+
+FILE_NAME = "rfs-mail.toml"
+PREFIX = "RFS_MAIL_"
+
+
+class Relay(BaseModel):
+    """One way out. `url`: smtp://user:pass@host:587?tls=starttls, inbox:FOLDER, console:, memory:."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: SecretStr
+    name: str = ""
+    connections: int = Field(default=20, ge=1, le=500)
+    weight: int = Field(default=1, ge=0)
+    rate: str | None = None
+    entities: tuple[str, ...] = ()
+
+
+class Caps(BaseModel):
+    """How many mails a person may get, over all entities. 0 means no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_day: int = Field(default=1, ge=0)
+    per_week: int = Field(default=2, ge=0)
+
+
+class Dkim(BaseModel):
+    """Keys for signing, one selector a domain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    selector: str | None = None
+    domain: str | None = None
+    key_file: str | None = None
+    ed25519_selector: str | None = None
+    ed25519_key_file: str | None = None
+
+
+class Settings(BaseModel):
+    """All there is to set. `folder` is where the file lies; every path property is absolute."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path = Field(default_factory=Path.cwd, exclude=True)
+    database_url: str = "sqlite:///rfs-mail.db"
+    base_url: str = "http://127.0.0.1:8025"
+    secret_key: SecretStr = SecretStr("")
+    old_secret_keys: tuple[SecretStr, ...] = ()
+    suppression_key: SecretStr = SecretStr("")
+    campaigns: str = "campaigns"
+    templates: str = "templates"
+    data: str = "data"
+    entities: str = "campaigns/entities.yaml"
+    relay: tuple[Relay, ...] = ()
+    caps: Caps = Caps()
+    dkim: Dkim = Dkim()
+    only_to: tuple[str, ...] = ()
+    keep_messages: str | None = None
+    inbox: str = "inbox"
+    window: int = Field(default=2, ge=1, le=64)
+    """Deliveries in `sending` a connection: the most that a crash can leave uncertain."""
+
+    @property
+    def campaigns_dir(self) -> Path:
+        return self.folder / self.campaigns
+
+    @property
+    def templates_dir(self) -> Path:
+        return self.folder / self.templates
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / self.data
+
+    @property
+    def entities_file(self) -> Path:
+        return self.folder / self.entities
+
+    @property
+    def inbox_dir(self) -> Path:
+        return self.folder / self.inbox
+
+
+def load_settings(folder: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """
+    Settings of a working folder: the file (where there is one), then the environment over it.
+
+    Raises SettingsError naming the file, the key and the fix.
+    """
+    environ = os.environ if environ is None else environ
+    path = folder / FILE_NAME
+    values: dict[str, Any] = {}
+    if path.exists():
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path}: {error}") from error
+    known = [name for name in Settings.model_fields if name != "folder"]
+    for key in values:
+        if key not in known:
+            raise SettingsError(f"{path}: unknown key {key!r}.{_nearest(key, known)}")
+    _overlay(values, environ, known)
+    try:
+        return Settings(folder=folder.resolve(), **values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        hint = _nearest(where.rsplit(".", 1)[-1], _keys_of(where)) if first["type"] == "extra_forbidden" else ""
+        said = "unknown key." if first["type"] == "extra_forbidden" else first["msg"]
+        raise SettingsError(f"{path}: {where}: {said}{hint}") from error
+
+
+def _overlay(values: dict[str, Any], environ: Mapping[str, str], known: list[str]) -> None:
+    """RFS_MAIL_<KEY> over the file; RFS_MAIL_RELAY is one relay's url; tables are written RFS_MAIL_CAPS_PER_DAY."""
+    tables = {"caps": Caps, "dkim": Dkim}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX):
+            continue
+        key = name[len(PREFIX) :].lower()
+        if key == "relay":
+            values["relay"] = [{"url": text}]
+        elif key in ("only_to", "old_secret_keys"):
+            values[key] = [part.strip() for part in text.split(",") if part.strip()]
+        elif key in known and key not in tables:
+            values[key] = text
+        else:
+            table = next(
+                (t for t in tables if key.startswith(t + "_") and key[len(t) + 1 :] in tables[t].model_fields), ""
+            )
+            if not table:
+                raise SettingsError(f"{name}: there is no setting {key!r}.{_nearest(key, known)}")
+            values[table] = {**values.get(table, {}), key[len(table) + 1 :]: text}
+
+
+def _keys_of(where: str) -> list[str]:
+    table = where.split(".", 1)[0]
+    models: dict[str, type[BaseModel]] = {"relay": Relay, "caps": Caps, "dkim": Dkim}
+    return list(models[table].model_fields) if table in models else list(Settings.model_fields)
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f" Did you mean {close[0]!r}?" if close else f" Known keys: {', '.join(known)}."

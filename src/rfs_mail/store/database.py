@@ -1,0 +1,223 @@
+"""
+The database: one `Store`, transactions, migrations, the lock of the one sending process.
+
+Whole transactions are one synchronous function, run in a thread by `Store.write`: a thread hop a statement would cost
+more than the statement. On SQLite all writes of a process queue at one thread, so they wait for each other in order
+instead of by polling; between processes BEGIN IMMEDIATE and `busy_timeout` do the rest.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, literal_column
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import QueuePool
+
+from rfs_mail.errors import HeldError, StoreError
+from rfs_mail.store.types import Instant
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BUSY_SECONDS = 30
+
+
+class Store:
+    """
+    One database, SQLite or PostgreSQL.
+
+    `url` is an SQLAlchemy url: `sqlite:///rfs-mail.db`, `postgresql+psycopg://...`; relative SQLite paths count from
+    `base`. Opening does not create or change anything; `upgrade()` does.
+    """
+
+    def __init__(self, url: str, *, base: Path | None = None) -> None:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.path: Path | None = None
+        if parsed.get_backend_name() == "sqlite":
+            if not parsed.database or parsed.database == ":memory:":
+                raise StoreError(
+                    "SQLite in memory cannot be shared between threads. Give a file: sqlite:///rfs-mail.db"
+                )
+            self.path = ((base or Path.cwd()) / parsed.database).resolve()
+            parsed = parsed.set(database=str(self.path))
+        elif parsed.get_backend_name() != "postgresql":
+            raise StoreError(f"database_url: {parsed.get_backend_name()} is not supported. Use sqlite or postgresql.")
+        self.url = parsed
+        self.is_sqlite = self.path is not None
+        self.engine = _sqlite_engine(parsed) if self.is_sqlite else _postgres_engine(parsed)
+        self._reader = self.engine.execution_options(rfs_read=True)
+        workers = 1 if self.is_sqlite else 4
+        self._writers = ThreadPoolExecutor(workers, thread_name_prefix="rfs-store")
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="rfs-read")
+
+    # -- transactions --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A write transaction: committed at the end, rolled back on an exception. Never held across the network."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction: one snapshot, takes no write lock."""
+        with self._reader.begin() as connection:
+            yield connection
+
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work(connection, ...)` as one write transaction in a store thread."""
+
+        def transaction() -> T:
+            with self.begin() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._writers, transaction)
+
+    async def look(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work(connection, ...)` as one read transaction in a reader thread."""
+
+        def transaction() -> T:
+            with self.read() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, transaction)
+
+    def close(self) -> None:
+        """End the threads and the connections."""
+        self._writers.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        self.engine.dispose()
+
+    # -- schema --------------------------------------------------------------------------------------------------------
+
+    def upgrade(self) -> None:
+        """Bring the schema to this version of the product; creates the database file where there is none."""
+        from rfs_mail.store.schema import upgrade  # Alembic is slow to import and rarely needed
+
+        upgrade(self.engine)
+
+    def check_schema(self) -> None:
+        """Refuse a missing, older or newer schema with what to do about it."""
+        from rfs_mail.store.schema import explain_mismatch
+
+        if self.path is not None and not self.path.exists():
+            raise StoreError(f"There is no database at {self.path}. Run: rfs-mail init")
+        problem = explain_mismatch(self.engine)
+        if problem:
+            raise StoreError(problem)
+
+    # -- one sender ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def sole_sender(self) -> Iterator[None]:
+        """
+        Hold the lock of the one process that may send from a SQLite database; a second one is told who holds it.
+
+        The lock is the kernel's (flock), so a killed holder leaves nothing behind. On PostgreSQL it is not needed.
+        """
+        if self.path is None:
+            yield
+            return
+        lock_path = self.path.with_name(self.path.name + ".lock")
+        with lock_path.open("a+", encoding="utf-8") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                handle.seek(0)
+                raise HeldError(_held_by(handle.read(), self.path)) from error
+            handle.seek(0)
+            handle.truncate()
+            json.dump({"pid": os.getpid(), "host": socket.gethostname()}, handle)
+            handle.flush()
+            try:
+                yield
+            finally:
+                handle.seek(0)
+                handle.truncate()
+
+
+def machine_time(connection: Connection) -> ColumnElement[datetime]:
+    """
+    The database's own clock as an expression: what leases and signs of life are measured by, never virtual.
+
+    On PostgreSQL it moves within a transaction (clock_timestamp), as a clock should.
+    """
+    if connection.dialect.name == "postgresql":
+        return literal_column("clock_timestamp()", Instant())
+    return literal_column("CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", Instant())
+
+
+def machine_now(connection: Connection) -> datetime:
+    """The database's clock, read once."""
+    from sqlalchemy import select
+
+    return connection.execute(select(machine_time(connection))).scalar_one()
+
+
+def _held_by(text: str, path: Path) -> str:
+    try:
+        holder = json.loads(text)
+        who = f"process {holder['pid']} on {holder['host']}"
+    except (ValueError, KeyError, TypeError):
+        who = "another process"
+    return f"{who} is already sending from {path}. Wait for it to end or stop it; `rfs-mail status` shows what it does."
+
+
+def _sqlite_engine(url: Any) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=8,
+        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+        query_cache_size=2000,
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # a forgotten `sending` would break the promise of the mark
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "cache_size=-65536",
+            "temp_store=MEMORY",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("rfs_read")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres_engine(url: Any) -> Engine:
+    return create_engine(
+        url,
+        pool_size=8,
+        max_overflow=8,
+        pool_pre_ping=True,
+        query_cache_size=2000,
+        connect_args={
+            "options": "-c statement_timeout=120s -c idle_in_transaction_session_timeout=30s",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        },
+    )
