@@ -177,10 +177,12 @@ def parse_days(text: str) -> SendDays:
         return ANY_DAY
     if not text.strip():
         raise TimeError("Name the days: Mon-Sat, or any", hint="any")
-    plain = re.sub(r"\s*[–—−]\s*", "-", text.strip())
-    plain = re.sub(r"(?<=[a-z])\s+(?=[a-z])", ",", plain, flags=re.I)
-    if plain != text.strip() and not {"to", "and"} & set(plain.casefold().split(",")):
-        raise TimeError(f'Days are joined by "-" and ",". Write: {plain}', hint=plain)
+    plain = re.sub(r"\s*(?:[–—−]|\bto\b|\bthrough\b)\s*", "-", text.strip(), flags=re.I)
+    plain = re.sub(r"\s*(?:\band\b|[;&+])\s*|(?<=[a-z])\s+(?=[a-z])", ",", plain, flags=re.I)
+    if plain != text.strip():
+        hint = _hint_of_days(plain)
+        if hint:
+            raise TimeError(f'Days are joined by "-" and ",". Write: {hint}', hint=hint)
     chosen: set[int] = set()
     column = 1
     for part in text.split(","):
@@ -199,6 +201,15 @@ def parse_days(text: str) -> SendDays:
             chosen.add(day)
         column += len(part) + 1
     return SendDays(frozenset(chosen))
+
+
+def _hint_of_days(text: str) -> str | None:
+    """`text` where it is a list of days, the hint about it where there is one, else None."""
+    try:
+        parse_days(text)
+    except TimeError as error:
+        return error.hint
+    return text
 
 
 def _weekday(text: str, word: str, column: int) -> int:
