@@ -17,6 +17,9 @@ import pytest
 import yaml
 from jinja2 import ChainableUndefined, Environment, nodes
 
+from rfs_mail.core.send_hours import DEFAULT_RULES, SendRules, parse_days, parse_rate, parse_send_hours
+from rfs_mail.core.times import TimeNames, parse_time
+
 ROOT = Path(__file__).parents[1]
 TEMPLATES = sorted((ROOT / "templates").glob("*/*.md"))
 LANGUAGES = ("en", "es")
@@ -260,6 +263,37 @@ def test_a_campaign_speaks_for_an_entity_on_its_topic(campaign: Mapping[str, Any
     """Entity and topic of a campaign exist, and the topic is that entity's own."""
     assert campaign["entity"] in ENTITIES["entities"]
     assert ENTITIES["topics"][campaign["topic"]]["entity"] == campaign["entity"]
+
+
+def _times(value: Any, key: str = "") -> Iterator[str]:
+    """Every time that is written in a campaign, by the keys that hold times."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _times(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _times(inner)
+    elif key in ("at", "from", "to", "until", "not_after", "ends"):
+        yield value
+
+
+@pytest.mark.parametrize("campaign", CAMPAIGNS.values(), ids=list(CAMPAIGNS))
+def test_times_of_a_campaign_can_be_read(campaign: Mapping[str, Any]) -> None:
+    """Every time is in our grammar, with anchors that the calendar or a window knows."""
+    names = TimeNames.of(calendar=CALENDAR)
+    times = list(_times(campaign))
+    assert times
+    for text in times:
+        read = parse_time(text, names=names)
+        assert not read.needs_window or campaign["entry"].get("per") == "filing_window"
+    if "rate" in campaign.get("send", {}):
+        assert parse_rate(campaign["send"]["rate"]).count > 0
+
+
+def test_defaults_say_what_the_product_does_unsaid() -> None:
+    """The defaults file spells the built-in days and hours out, so that a director sees what to change."""
+    send = _yaml(ROOT / "campaigns" / "_defaults.yaml")["send"]
+    assert SendRules(parse_days(send["days"]), parse_send_hours(send["hours"])) == DEFAULT_RULES
 
 
 def test_entities_speak_each_of_their_languages() -> None:
