@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, literal_column
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, literal_column, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import QueuePool
 
@@ -29,6 +29,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_SECONDS = 30
+_AFTER_COMMIT = "rfs_after_commit"
 
 
 class Store:
@@ -65,9 +66,18 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A write transaction: committed at the end, rolled back on an exception. Never held across the network."""
-        with self.engine.begin() as connection:
-            yield connection
+        """
+        A write transaction: committed at the end, rolled back on an exception. Never held across the network.
+
+        What `after_commit` was given runs once the commit is durable, and not at all after a rollback.
+        """
+        with self.engine.connect() as connection:
+            later: list[Callable[[], None]] = []
+            connection.info[_AFTER_COMMIT] = later
+            with connection.begin():
+                yield connection
+        for work in later:
+            work()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -147,6 +157,11 @@ class Store:
                 handle.truncate()
 
 
+def after_commit(connection: Connection, work: Callable[[], None]) -> None:
+    """Run `work` when the transaction of `Store.begin` that is open on this connection has been committed."""
+    connection.info[_AFTER_COMMIT].append(work)
+
+
 def machine_time(connection: Connection) -> ColumnElement[datetime]:
     """
     The database's own clock as an expression: what leases and signs of life are measured by, never virtual.
@@ -160,8 +175,6 @@ def machine_time(connection: Connection) -> ColumnElement[datetime]:
 
 def machine_now(connection: Connection) -> datetime:
     """The database's clock, read once."""
-    from sqlalchemy import select
-
     return connection.execute(select(machine_time(connection))).scalar_one()
 
 

@@ -440,7 +440,9 @@ class Delivery(SQLModel, table=True):
 
     __tablename__ = "delivery"
     __table_args__ = (
-        Index("ix_delivery_next", "next_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+        Index(
+            "ix_delivery_next", "campaign_id", "deadline", "next_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED
+        ),
         Index("ix_delivery_queued_person", "person_id", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
         Index("uq_delivery_in_flight", "person_id", unique=True, sqlite_where=_IN_FLIGHT, postgresql_where=_IN_FLIGHT),
         Index("ix_delivery_batch", "batch_id", sqlite_where=_IN_FLIGHT, postgresql_where=_IN_FLIGHT),

@@ -1,0 +1,756 @@
+"""
+The outbox: the deliveries, and the only code that moves their state.
+
+The moves are those of `core.lifecycle`. Every move after the claim carries batch and epoch, so that a holder that
+slept through its lease changes nothing. A move that ends a delivery wakes the enrollment that waits for it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    union_all,
+    update,
+)
+
+from rfs_mail.core.lifecycle import IN_FLIGHT, OPEN_STATES, UNSETTLED, WENT_OUT, DeliveryState
+from rfs_mail.core.reasons import Reason
+from rfs_mail.store.database import machine_time
+from rfs_mail.store.tables import TABLES
+from rfs_mail.store.types import AnyRow
+
+delivery = TABLES["delivery"]
+batch = TABLES["batch"]
+enrollment = TABLES["enrollment"]
+person = TABLES["person"]
+suppression = TABLES["suppression"]
+consent = TABLES["consent"]
+topic_left = TABLES["topic_left"]
+touched = TABLES["touched"]
+campaign = TABLES["campaign"]
+filing_window = TABLES["filing_window"]
+kept_message = TABLES["kept_message"]
+
+LEASE = timedelta(seconds=60)
+"""How long a batch belongs to its holder without a sign of life, by the database's clock."""
+
+POISON_AFTER = 3
+"""So many times may a process die holding a delivery before the delivery is given up."""
+
+_S = DeliveryState
+
+
+# -- queue -------------------------------------------------------------------------------------------------------------
+
+
+def queue(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Put deliveries in the outbox; returns their ids in the order of `rows`."""
+    if not rows:
+        return []
+    statement = insert(delivery).returning(delivery.c.id, sort_by_parameter_order=True)
+    return [row.id for row in connection.execute(statement, [dict(row) for row in rows])]
+
+
+# -- dispatch ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A queued delivery whose time has come."""
+
+    id: int
+    person_id: int
+    campaign_id: str
+    entity_id: str
+    operator: str
+    deadline: bool
+    due_at: datetime
+    not_after: datetime
+
+    @property
+    def urgency(self) -> tuple[bool, datetime, datetime, int]:
+        """Sorts the most urgent first: deadline mail, then the nearest end, then the oldest plan."""
+        return (not self.deadline, self.not_after, self.due_at, self.id)
+
+
+def due(connection: Connection, shares: Mapping[str, int], *, deadline: bool, now: datetime) -> list[Candidate]:
+    """
+    Queued deliveries whose time has come: at most `shares[campaign]` a campaign, the longest due first.
+
+    One indexed look a campaign, so that a million waiting mails of one cost another nothing. People who have a
+    delivery in flight are left out: nobody has two at a time.
+    """
+    busy = delivery.alias("busy")
+    columns = [delivery.c[name] for name in Candidate.__dataclass_fields__]
+    looks = [
+        select(
+            select(*columns)
+            .where(
+                delivery.c.campaign_id == name,
+                delivery.c.deadline == deadline,
+                delivery.c.state == "queued",
+                delivery.c.next_at <= now,
+                ~exists().where(busy.c.person_id == delivery.c.person_id, busy.c.state.in_(("claimed", "sending"))),
+            )
+            .order_by(delivery.c.next_at)
+            .limit(share)
+            .subquery()
+        )
+        for name, share in shares.items()
+        if share > 0
+    ]
+    if not looks:
+        return []
+    return [Candidate(**row._mapping) for row in connection.execute(union_all(*looks))]
+
+
+def campaigns_with_due(connection: Connection, *, now: datetime) -> list[str]:
+    """Campaigns that have a queued delivery whose time has come; one indexed look a campaign."""
+    ready = exists().where(
+        delivery.c.campaign_id == campaign.c.id,
+        delivery.c.deadline.in_((True, False)),
+        delivery.c.state == "queued",
+        delivery.c.next_at <= now,
+    )
+    return list(connection.execute(select(campaign.c.id).where(campaign.c.state != "paused", ready)).scalars())
+
+
+def count_in_flight(connection: Connection) -> int:
+    """How many deliveries are claimed or sending, over all holders."""
+    return connection.execute(
+        select(func.count()).select_from(delivery).where(delivery.c.state.in_(("claimed", "sending")))
+    ).scalar_one()
+
+
+def claim(connection: Connection, ids: Sequence[int], *, relay: str, operator: str, holder: str | None) -> int:
+    """Make a batch of queued deliveries under a fresh lease; returns the batch id. Its epoch is 1."""
+    made: int = connection.execute(
+        insert(batch)
+        .values(
+            epoch=1,
+            state="live",
+            relay=relay,
+            operator=operator,
+            holder=holder,
+            lease_until=_lease_end(connection),
+            size=len(ids),
+        )
+        .returning(batch.c.id)
+    ).scalar_one()
+    connection.execute(
+        update(delivery)
+        .where(delivery.c.id.in_(ids), delivery.c.state == "queued")
+        .values(state="claimed", batch_id=made, epoch=1, reason=None, detail=None)
+    )
+    return made
+
+
+# -- deliver -----------------------------------------------------------------------------------------------------------
+
+
+def open_batch(connection: Connection, batch_id: int, epoch: int, holder: str) -> list[AnyRow] | None:
+    """
+    Take a batch into this process: its claimed deliveries joined with their people, or None where it is another's.
+
+    A batch run twice is a stale epoch or has no claimed rows left, and does nothing.
+    """
+    taken = connection.execute(
+        update(batch)
+        .where(batch.c.id == batch_id, batch.c.epoch == epoch, batch.c.state == "live")
+        .where(or_(batch.c.holder.is_(None), batch.c.holder == holder))
+        .values(holder=holder, lease_until=_lease_end(connection))
+    )
+    if taken.rowcount == 0:
+        return None
+    people = [column.label(f"person_{column.name}") for column in person.c]
+    return list(
+        connection.execute(
+            select(*delivery.c, *people, enrollment.c.anchors, enrollment.c.entered_at, enrollment.c.occurrence_key)
+            .join(person, person.c.id == delivery.c.person_id)
+            .join(enrollment, enrollment.c.id == delivery.c.enrollment_id)
+            .where(delivery.c.batch_id == batch_id, delivery.c.epoch == epoch, delivery.c.state == "claimed")
+            .order_by(delivery.c.id)
+        )
+    )
+
+
+def gate_rows(connection: Connection, ids: Sequence[int]) -> list[AnyRow]:
+    """
+    All the columns the gate decides on, one row a claimed delivery, locked until the end of the transaction.
+
+    On PostgreSQL the rows are locked first and read after, so that a suppression committed before the lock is seen and
+    one committed after it waits for this mark.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            select(delivery.c.id).where(delivery.c.id.in_(ids)).order_by(delivery.c.id).with_for_update()
+        )
+    covers = and_(
+        suppression.c.address_hash == person.c.address_hash,
+        suppression.c.lifted_at.is_(None),
+        or_(
+            suppression.c.scope == "all",
+            and_(suppression.c.scope == "entity", suppression.c.scope_id == delivery.c.entity_id),
+            and_(suppression.c.scope == "topic", suppression.c.scope_id == delivery.c.topic),
+        ),
+        or_(
+            suppression.c.except_topics == "",
+            func.coalesce(suppression.c.except_topics, "").not_like("%|" + delivery.c.topic + "|%"),
+        ),
+    )
+    first = select(func.min(suppression.c.id)).where(covers).correlate(person, delivery).scalar_subquery()
+    found = suppression.alias("found")
+    return list(
+        connection.execute(
+            select(
+                delivery.c.id,
+                delivery.c.batch_id,
+                delivery.c.epoch,
+                delivery.c.person_id,
+                delivery.c.enrollment_id,
+                delivery.c.campaign_id,
+                delivery.c.entity_id,
+                delivery.c.topic,
+                delivery.c.deadline,
+                delivery.c.cap,
+                delivery.c.not_after,
+                delivery.c.window_version,
+                person.c.zone,
+                person.c.mailbox,
+                person.c.stopped_at,
+                person.c.stopped_because,
+                person.c.paused_until,
+                found.c.reason.label("suppressed_reason"),
+                found.c.scope.label("suppressed_scope"),
+                found.c.at.label("suppressed_at"),
+                consent.c.granted_at,
+                consent.c.withdrawn_at,
+                topic_left.c.at.label("topic_left_at"),
+                enrollment.c.state.label("enrollment_state"),
+                enrollment.c.ended_because,
+                enrollment.c.ended_detail,
+                campaign.c.state.label("campaign_state"),
+                campaign.c.state_by,
+                campaign.c.state_because,
+                filing_window.c.version.label("current_window_version"),
+                exists().where(touched.c.person_id == delivery.c.person_id).label("touched"),
+            )
+            .select_from(delivery)
+            .join(person, person.c.id == delivery.c.person_id)
+            .join(enrollment, enrollment.c.id == delivery.c.enrollment_id)
+            .join(campaign, campaign.c.id == delivery.c.campaign_id)
+            .outerjoin(found, found.c.id == first)
+            .outerjoin(consent, and_(consent.c.person_id == person.c.id, consent.c.entity_id == delivery.c.entity_id))
+            .outerjoin(topic_left, and_(topic_left.c.person_id == person.c.id, topic_left.c.topic == delivery.c.topic))
+            .outerjoin(filing_window, filing_window.c.id == delivery.c.window_id)
+            .where(delivery.c.id.in_(ids), delivery.c.state == "claimed")
+        )
+    )
+
+
+def counted_sends(
+    connection: Connection, person_ids: Sequence[int], *, since: datetime
+) -> dict[int, tuple[datetime, ...]]:
+    """When counting mails went out to each person, or may have, since then; ascending. People without any are left out."""
+    rows = connection.execute(
+        select(delivery.c.person_id, delivery.c.sending_at)
+        .where(
+            delivery.c.person_id.in_(person_ids),
+            delivery.c.state.in_([state.value for state in WENT_OUT]),
+            delivery.c.cap == "count",
+            delivery.c.sending_at > since,
+        )
+        .order_by(delivery.c.sending_at)
+    )
+    sent: dict[int, list[datetime]] = {}
+    for row in rows:
+        sent.setdefault(row.person_id, []).append(row.sending_at)
+    return {who: tuple(at) for who, at in sent.items()}
+
+
+def urgent_mails(
+    connection: Connection, person_ids: Sequence[int], steps: Sequence[tuple[str, str]], *, until: datetime
+) -> list[AnyRow]:
+    """
+    Deadline mails of these people that are queued, or planned by an enrollment, to go before `until`.
+
+    `steps` are the (campaign, step key) of all live deadline steps. Rows: person_id, campaign_id, step_key, due_at.
+    """
+    if not steps:
+        return []
+    queued = select(delivery.c.person_id, delivery.c.campaign_id, delivery.c.step_key, delivery.c.due_at).where(
+        delivery.c.person_id.in_(person_ids),
+        delivery.c.state.in_([state.value for state in OPEN_STATES]),
+        delivery.c.deadline == true(),
+        delivery.c.due_at < until,
+    )
+    planned = select(
+        enrollment.c.person_id, enrollment.c.campaign_id, enrollment.c.step_key, enrollment.c.due_at
+    ).where(
+        enrollment.c.person_id.in_(person_ids),
+        enrollment.c.state == "active",
+        enrollment.c.planned == true(),
+        enrollment.c.due_at < until,
+        or_(*[and_(enrollment.c.campaign_id == name, enrollment.c.step_key == key) for name, key in steps]),
+    )
+    return list(connection.execute(union_all(queued, planned)))
+
+
+_MARK = (
+    update(delivery)
+    .where(
+        delivery.c.id == bindparam("b_id"),
+        delivery.c.batch_id == bindparam("b_batch"),
+        delivery.c.epoch == bindparam("b_epoch"),
+        delivery.c.state == "claimed",
+    )
+    .values(
+        state="sending",
+        attempt=delivery.c.attempt + 1,
+        first_attempt_at=func.coalesce(
+            delivery.c.first_attempt_at, bindparam("b_now", type_=delivery.c.sending_at.type)
+        ),
+        sending_at=bindparam("b_now", type_=delivery.c.sending_at.type),
+        local_day=bindparam("b_day"),
+        message_id=bindparam("b_message_id"),
+        revision_id=bindparam("b_revision"),
+        relay=bindparam("b_relay"),
+        made=bindparam("b_made", type_=delivery.c.made.type),
+        reason=None,
+        detail=None,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a mark writes: this delivery is about to go to the wire, made like this."""
+
+    id: int
+    batch_id: int
+    epoch: int
+    local_day: int
+    message_id: str
+    revision_id: int
+    relay: str
+    made: dict[str, Any]
+    message: bytes | None = None
+    """Compressed bytes, where they are to be kept."""
+
+
+def mark(connection: Connection, marks: Sequence[Mark], *, now: datetime) -> None:
+    """
+    Move claimed -> sending; committed before a byte goes out.
+
+    The rows must have come from `gate_rows` in this transaction.
+    """
+    if not marks:
+        return
+    connection.execute(
+        _MARK,
+        [
+            {
+                "b_id": m.id,
+                "b_batch": m.batch_id,
+                "b_epoch": m.epoch,
+                "b_now": now,
+                "b_day": m.local_day,
+                "b_message_id": m.message_id,
+                "b_revision": m.revision_id,
+                "b_relay": m.relay,
+                "b_made": m.made,
+            }
+            for m in marks
+        ],
+    )
+    kept = [{"delivery_id": m.id, "message": m.message, "at": now} for m in marks if m.message is not None]
+    if kept:
+        ids = [row["delivery_id"] for row in kept]
+        connection.execute(kept_message.delete().where(kept_message.c.delivery_id.in_(ids)))
+        connection.execute(insert(kept_message), kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One delivery's next state, as a verb decided it. `batch_id` and `epoch` fence it; None: not held by a batch."""
+
+    id: int
+    enrollment_id: int
+    state: DeliveryState
+    at: datetime
+    reason: Reason | None = None
+    detail: Mapping[str, Any] | None = None
+    not_before: datetime | None = None
+    code: int | None = None
+    reply: str | None = None
+    blameless: bool = False
+    """A deferral that does not count as an attempt (421, a dropped connection)."""
+    batch_id: int = 0
+    epoch: int = 0
+
+
+_ENDING = (_S.SENT, _S.FAILED, _S.SKIPPED, _S.EXPIRED, _S.UNCERTAIN)
+
+
+def settle(connection: Connection, moves: Sequence[Move], *, origin: Sequence[DeliveryState]) -> set[int]:
+    """
+    Move claimed or sending deliveries on. Returns the ids that moved; the others had been moved by somebody else.
+
+    `origin` names the states they may come from: `(CLAIMED,)` for a refusal at the gate, `(SENDING, UNCERTAIN)` for a
+    verdict, which may come late, after a rescue called it uncertain.
+    """
+    if not moves:
+        return set()
+    open_now = {
+        row.id: row
+        for row in connection.execute(
+            select(delivery.c.id, delivery.c.batch_id, delivery.c.epoch).where(
+                delivery.c.id.in_([m.id for m in moves]), delivery.c.state.in_([s.value for s in origin])
+            )
+        )
+    }
+    mine = [m for m in moves if _holds(open_now.get(m.id), m)]
+    ending = [m for m in mine if m.state in _ENDING]
+    back = [m for m in mine if m.state is _S.QUEUED]
+    if ending:
+        connection.execute(
+            _END,
+            [
+                {
+                    "b_id": m.id,
+                    "b_state": m.state.value,
+                    "b_at": m.at,
+                    "b_reason": m.reason.value if m.reason else None,
+                    "b_detail": dict(m.detail) if m.detail is not None else None,
+                    "b_code": m.code,
+                    "b_reply": m.reply,
+                }
+                for m in ending
+            ],
+        )
+        wake(connection, {m.enrollment_id: m.at for m in ending if m.state is not _S.UNCERTAIN})
+        # An uncertain mail is settled for its enrollment too: the next step must not wait for a person's word.
+        wake(connection, {m.enrollment_id: m.at for m in ending if m.state is _S.UNCERTAIN})
+    if back:
+        connection.execute(
+            _REQUEUE,
+            [
+                {
+                    "b_id": m.id,
+                    "b_not_before": m.not_before,
+                    "b_reason": m.reason.value if m.reason else None,
+                    "b_detail": dict(m.detail) if m.detail is not None else None,
+                    "b_code": m.code,
+                    "b_reply": m.reply,
+                    "b_back": 1 if m.blameless else 0,
+                }
+                for m in back
+            ],
+        )
+    return {m.id for m in mine}
+
+
+def _holds(row: AnyRow | None, move: Move) -> bool:
+    return row is not None and row.batch_id == move.batch_id and row.epoch == move.epoch
+
+
+_END = (
+    update(delivery)
+    .where(delivery.c.id == bindparam("b_id"))
+    .values(
+        state=bindparam("b_state"),
+        settled_at=bindparam("b_at", type_=delivery.c.settled_at.type),
+        reason=bindparam("b_reason"),
+        detail=bindparam("b_detail", type_=delivery.c.detail.type),
+        code=bindparam("b_code"),
+        reply=bindparam("b_reply"),
+    )
+)
+
+_REQUEUE = (
+    update(delivery)
+    .where(delivery.c.id == bindparam("b_id"))
+    .values(
+        state="queued",
+        batch_id=None,
+        not_before=func.coalesce(bindparam("b_not_before", type_=delivery.c.not_before.type), delivery.c.not_before),
+        next_at=case(
+            (
+                bindparam("b_not_before", type_=delivery.c.not_before.type) > delivery.c.due_at,
+                bindparam("b_not_before", type_=delivery.c.not_before.type),
+            ),
+            else_=delivery.c.next_at,
+        ),
+        attempt=delivery.c.attempt - bindparam("b_back"),
+        reason=bindparam("b_reason"),
+        detail=bindparam("b_detail", type_=delivery.c.detail.type),
+        code=bindparam("b_code"),
+        reply=bindparam("b_reply"),
+    )
+)
+
+_WAKE = (
+    update(enrollment)
+    .where(enrollment.c.id == bindparam("b_id"), enrollment.c.state == "active", enrollment.c.waiting_on.is_not(None))
+    .values(
+        waiting_on=None,
+        previous_at=bindparam("b_at", type_=enrollment.c.previous_at.type),
+        due_at=case(
+            (and_(enrollment.c.planned == true(), enrollment.c.due_at.is_not(None)), enrollment.c.due_at),
+            else_=bindparam("b_at", type_=enrollment.c.due_at.type),
+        ),
+    )
+)
+
+
+def wake(connection: Connection, settled: Mapping[int, datetime]) -> None:
+    """Tell enrollments that the delivery they wait for is settled: the step above was done then."""
+    if settled:
+        connection.execute(_WAKE, [{"b_id": who, "b_at": at} for who, at in settled.items()])
+
+
+def renew(connection: Connection, holder: str) -> int:
+    """Renew the lease of every live batch of this holder; returns how many there are."""
+    return connection.execute(
+        update(batch)
+        .where(batch.c.holder == holder, batch.c.state == "live")
+        .values(lease_until=_lease_end(connection))
+    ).rowcount
+
+
+def close_batch(connection: Connection, batch_id: int, epoch: int) -> None:
+    """The batch is worked off; whatever it still claims goes back to the queue, blameless."""
+    release(connection, batch_id, epoch)
+    connection.execute(update(batch).where(batch.c.id == batch_id, batch.c.epoch == epoch).values(state="done"))
+
+
+def release(connection: Connection, batch_id: int, epoch: int) -> int:
+    """Move claimed -> queued for what a batch has not begun; returns how many."""
+    return connection.execute(
+        update(delivery)
+        .where(delivery.c.batch_id == batch_id, delivery.c.epoch == epoch, delivery.c.state == "claimed")
+        .values(state="queued", batch_id=None)
+    ).rowcount
+
+
+# -- stopping what is not yet at the wire ------------------------------------------------------------------------------
+
+
+def skip_open(
+    connection: Connection,
+    condition: Any,
+    *,
+    reason: Reason,
+    detail: Mapping[str, Any] | None,
+    now: datetime,
+) -> int:
+    """
+    Move queued or claimed -> skipped where `condition` holds, as part of the transaction of the fact itself.
+
+    The row lock decides the race with the mark: committed before it, the mail stays; after it, it was already leaving.
+    Returns how many were skipped.
+    """
+    rows = connection.execute(
+        update(delivery)
+        .where(delivery.c.state.in_([s.value for s in OPEN_STATES]), condition)
+        .values(
+            state="skipped",
+            reason=reason.value,
+            detail=dict(detail) if detail is not None else None,
+            settled_at=now,
+        )
+        .returning(delivery.c.enrollment_id)
+    ).all()
+    wake(connection, {row.enrollment_id: now for row in rows})
+    return len(rows)
+
+
+def expire_overdue(connection: Connection, *, now: datetime, limit: int = 2000) -> int:
+    """Move queued -> expired where the time is over and nothing has taken it: paused campaigns, long outages."""
+    ids = list(
+        connection.execute(
+            select(delivery.c.id).where(delivery.c.state == "queued", delivery.c.not_after < now).limit(limit)
+        ).scalars()
+    )
+    if not ids:
+        return 0
+    rows = connection.execute(
+        update(delivery)
+        .where(delivery.c.id.in_(ids), delivery.c.state == "queued")
+        .values(
+            state="expired",
+            settled_at=now,
+            reason=case((delivery.c.reason.is_(None), Reason.TOO_LATE.value), else_=delivery.c.reason),
+        )
+        .returning(delivery.c.enrollment_id)
+    ).all()
+    wake(connection, {row.enrollment_id: now for row in rows})
+    return len(rows)
+
+
+# -- rescue ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """What a rescue found."""
+
+    batches: int = 0
+    requeued: int = 0
+    poisoned: int = 0
+    uncertain: tuple[int, ...] = ()
+
+
+def rescue(connection: Connection, *, now: datetime, everything: bool = False) -> Rescued:
+    """
+    Settle what dead holders left: claimed rows go back to the queue, rows in `sending` become uncertain.
+
+    A holder is dead when its lease has lapsed by the database's clock; `everything` is for the one sender of a SQLite
+    database, whose lock proves that no other holder lives.
+    """
+    lapsed = select(batch.c.id).where(batch.c.state == "live")
+    if not everything:
+        lapsed = lapsed.where(batch.c.lease_until < machine_time(connection))
+    dead = list(connection.execute(lapsed.limit(500)).scalars())
+    if not dead:
+        return Rescued()
+    connection.execute(update(batch).where(batch.c.id.in_(dead)).values(state="dead", epoch=batch.c.epoch + 1))
+    held = delivery.c.batch_id.in_(dead)
+    poisoned = connection.execute(
+        update(delivery)
+        .where(held, delivery.c.state == "claimed", delivery.c.rescues >= POISON_AFTER - 1)
+        .values(
+            state="failed",
+            rescues=delivery.c.rescues + 1,
+            reason=Reason.POISON.value,
+            detail={"times": POISON_AFTER},
+            settled_at=now,
+        )
+        .returning(delivery.c.enrollment_id)
+    ).all()
+    requeued = connection.execute(
+        update(delivery)
+        .where(held, delivery.c.state == "claimed")
+        .values(state="queued", batch_id=None, rescues=delivery.c.rescues + 1)
+    ).rowcount
+    uncertain = connection.execute(
+        update(delivery)
+        .where(held, delivery.c.state == "sending")
+        .values(state="uncertain", settled_at=now, reason=Reason.HOLDER_DIED.value)
+        .returning(delivery.c.id, delivery.c.enrollment_id)
+    ).all()
+    wake(connection, {row.enrollment_id: now for row in [*poisoned, *uncertain]})
+    return Rescued(len(dead), requeued, len(poisoned), tuple(row.id for row in uncertain))
+
+
+def resend_uncertain(connection: Connection, ids: Sequence[int], *, now: datetime) -> int:
+    """
+    Move uncertain -> queued, once, with the same Message-ID, where `not_after` allows it; returns how many.
+
+    The caller has decided that the campaign or a person of the staff wants it.
+    """
+    return connection.execute(
+        update(delivery)
+        .where(delivery.c.id.in_(ids), delivery.c.state == "uncertain", delivery.c.not_after >= now)
+        .values(
+            state="queued",
+            batch_id=None,
+            resends=delivery.c.resends + 1,
+            not_before=now,
+            next_at=case((delivery.c.due_at > now, delivery.c.due_at), else_=now),
+            settled_at=None,
+            reason=None,
+            detail=None,
+        )
+    ).rowcount
+
+
+def resolve_sent(connection: Connection, ids: Sequence[int], *, detail: Mapping[str, Any]) -> int:
+    """Move uncertain -> sent, on a person's word or because a bounce, click or unsubscribe proved it."""
+    return connection.execute(
+        update(delivery)
+        .where(delivery.c.id.in_(ids), delivery.c.state == "uncertain")
+        .values(
+            state="sent",
+            reason=None,
+            detail=dict(detail),
+            settled_at=func.coalesce(delivery.c.sending_at, delivery.c.settled_at),
+        )
+    ).rowcount
+
+
+def resend_failed(connection: Connection, ids: Sequence[int], *, now: datetime) -> int:
+    """Move failed -> queued, for a template that has been mended; returns how many still had time."""
+    return connection.execute(
+        update(delivery)
+        .where(delivery.c.id.in_(ids), delivery.c.state == "failed", delivery.c.not_after >= now)
+        .values(
+            state="queued",
+            batch_id=None,
+            next_at=now,
+            not_before=now,
+            settled_at=None,
+            reason=None,
+            detail=None,
+            rescues=0,
+        )
+    ).rowcount
+
+
+# -- questions ---------------------------------------------------------------------------------------------------------
+
+
+def get(connection: Connection, delivery_id: int) -> AnyRow | None:
+    """One delivery, all columns; None where it does not exist."""
+    return connection.execute(select(delivery).where(delivery.c.id == delivery_id)).one_or_none()
+
+
+def unsettled_of(connection: Connection, enrollment_ids: Iterable[int]) -> set[int]:
+    """Those of the enrollments that have a delivery which is not settled."""
+    ids = list(enrollment_ids)
+    return set(
+        connection.execute(
+            select(delivery.c.enrollment_id).where(
+                delivery.c.enrollment_id.in_(ids), delivery.c.state.in_([s.value for s in UNSETTLED])
+            )
+        ).scalars()
+    )
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next queued delivery of a campaign that is not paused is due; None where nothing is queued."""
+    found: datetime | None = connection.execute(
+        select(func.min(delivery.c.next_at))
+        .join(campaign, campaign.c.id == delivery.c.campaign_id)
+        .where(delivery.c.state == "queued", campaign.c.state != "paused")
+    ).scalar_one()
+    return found
+
+
+def in_flight_of(connection: Connection, holder: str) -> int:
+    """How many deliveries this holder still has claimed or sending."""
+    return connection.execute(
+        select(func.count())
+        .select_from(delivery)
+        .join(batch, batch.c.id == delivery.c.batch_id)
+        .where(batch.c.holder == holder, delivery.c.state.in_([s.value for s in IN_FLIGHT]))
+    ).scalar_one()
+
+
+def _lease_end(connection: Connection) -> Any:
+    if connection.dialect.name == "postgresql":
+        return machine_time(connection) + LEASE
+    return machine_time(connection).op("+")(int(LEASE / timedelta(microseconds=1)))
