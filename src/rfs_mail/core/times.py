@@ -300,8 +300,8 @@ def _number_first(text: str, head: str, at: int) -> TimeError:
         return TimeError("A date is written year-month-day, such as 2026-12-03", column=at + 1)
     if re.search(r"\D", rest) and read_clock(rest) is not None:
         return TimeError("An hour stands behind @", column=at + 1, hint="@ " + text[at:].strip())
-    hint = "+" + text[at:].strip() if re.match(r"\d+([.,]\d+)?\s*[A-Za-z]", rest) else None
-    return TimeError(f'"{rest}" has no anchor, and a time without one begins with +', column=at + 1, hint=hint)
+    signed = "+" + text[at:].strip() if re.match(r"\d+([.,]\d+)?\s*[A-Za-z]", rest) else None
+    return TimeError(f'"{rest}" has no anchor, and a time without one begins with +', column=at + 1, hint=signed)
 
 
 def _look_up(text: str, found: re.Match[str], names: TimeNames) -> tuple[AnchorKind, str]:
@@ -364,8 +364,8 @@ def _read_offset(text: str, head: str, end_of_anchor: int, anchor: Anchor) -> Du
     try:
         duration, end = read_duration(head, start)
     except TimeError as error:
-        hint = f"{error.hint} {text[len(head) :]}".strip() if error.hint else None
-        raise TimeError(str(error), column=error.column, hint=hint) from None
+        mended = f"{error.hint} {text[len(head) :]}".strip() if error.hint else None
+        raise TimeError(str(error), column=error.column, hint=mended) from None
     rest = _skip(head, end)
     if rest < len(head):
         raise _after_offset(text, head, end, rest)
