@@ -1,0 +1,60 @@
+# Everything runs in .venv, which the first target that needs it makes. `make` alone lists the targets.
+
+PYTHON ?= python3
+ARGS ?=
+NAME ?=
+
+# Paths are relative, so a folder with spaces in its name works.
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test check format demo bench clean
+
+help:
+	@echo "make test   [ARGS=...]            set up and run all tests (ARGS go to pytest)"
+	@echo "make check                        lint, format, types, layers"
+	@echo "make format                       put the code into the house's format"
+	@echo "make demo   [ARGS=...]            set up and run the whole product on sample data (ARGS go to rfs-mail demo)"
+	@echo "make bench  [NAME=...] [ARGS=...] measure; without NAME: all of it, quickly"
+	@echo "make setup                        set up only"
+	@echo "make clean                        remove what these made, .venv too"
+
+setup: $(READY)
+
+# The stamp is written last, so an interrupted set-up starts again. Some platforms have no PostgreSQL or browser
+# driver to download; the tests that need one say so and are skipped.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "rfs-mail needs Python 3.11 or newer, and $(PYTHON) is: $$($(PYTHON) --version 2>&1)."; \
+	  echo "Name another one: make PYTHON=/path/to/python3.12"; exit 2; }
+	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 2; }
+	@echo "setting up .venv (a minute or two, the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,dev-servers]" \
+	  || echo "no PostgreSQL or browser driver to download for this platform: the tests that need them will be skipped"
+	@touch $(READY)
+
+# Files of tests are spread over two processes: quicker on any machine, and it keeps tests from leaning on each other.
+test: $(READY)
+	@$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+demo: $(READY)
+	@$(BIN)/rfs-mail demo $(ARGS)
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks $(or $(NAME),all --quick) $(ARGS)
+
+clean:
+	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist benchmarks/out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
