@@ -43,8 +43,11 @@ OPTIONAL = {"given_name", "family_name", "state", "county", "zip", "birth_year",
 )
 
 WIDEST = {
-    "en": {"day": "Wednesday, September 30", "day_and_time": "Wednesday, September 30, 12:30 pm Eastern"},
-    "es": {"day": "miércoles 30 de septiembre", "day_and_time": "miércoles 30 de septiembre, 12:30 p. m. del Este"},
+    "en": {"day": "Wednesday, September 30", "day_and_time": "Wednesday, September 30 at 12:30 pm Arizona time"},
+    "es": {
+        "day": "miércoles 30 de septiembre",
+        "day_and_time": "miércoles 30 de septiembre a las 12:30 p. m., hora de la Montaña",
+    },
 }
 """What the date filters print at their longest, by language."""
 
