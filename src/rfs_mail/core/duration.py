@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Final
 
+from rfs_mail.core.hints import settle
 from rfs_mail.errors import TimeError
 
 LONGEST_DAYS: Final = 3660  # ten years: beyond is a slip of the keyboard
@@ -74,7 +75,7 @@ def parse_duration(text: str) -> Duration:
     try:
         return _parse(text)
     except TimeError as error:
-        hint = _settled(error.hint)
+        hint = settle(error.hint, _parse)
         advice = f"Write: {hint}" if hint else _ADVICE
         raise TimeError(f"{error}. {advice}", column=error.column, hint=hint) from None
 
@@ -89,20 +90,6 @@ def _parse(text: str) -> Duration:
         column = text.index(rest, end) + 1
         raise TimeError(f'Nothing may follow a duration, but "{rest}" does', column=column, hint=text[start:end])
     return duration
-
-
-def _settled(hint: str | None) -> str | None:
-    """The hint, mended in turn until it is a duration; None where that does not come out."""
-    for _ in range(4):
-        if hint is None:
-            return None
-        try:
-            _parse(hint)
-        except TimeError as error:
-            hint = error.hint
-        else:
-            return hint
-    return None
 
 
 def read_duration(text: str, start: int) -> tuple[Duration, int]:
@@ -145,7 +132,7 @@ def _read_unit(text: str, found: re.Match[str]) -> str:
         raise _mistake(text, found, f'"{found[0].strip()}" is no whole number', column, _whole(found, unit))
     if not word:
         raise _mistake(text, found, f"{count} has no unit", column, None if text[found.end() :] else f"{count}d")
-    if word == "m":
+    if folded == "m":
         message = '"m" may be minutes or months: minutes are min, and months are written in days'
         raise _mistake(text, found, message, of_unit, f"{count}min")
     if folded in _UNEVEN:

@@ -67,8 +67,9 @@ def find_zone(name: str) -> ZoneInfo:
         by_fold = {known.casefold(): known for known in available_timezones() if "/" in known or known == "UTC"}
         by_city = {known.rpartition("/")[2].casefold(): known for known in sorted(by_fold.values(), reverse=True)}
         wanted = name.strip().replace(" ", "_").casefold()
-        near = difflib.get_close_matches(wanted, by_fold, n=1, cutoff=0.7)
-        place = by_city.get(wanted) or (by_fold[near[0]] if near else None)
+        choices = by_fold if "/" in wanted else by_city
+        near = difflib.get_close_matches(wanted, choices, n=1, cutoff=0.8)
+        place = choices[near[0]] if near else None
     advice = f"Write: {place}" if place else "Write an IANA name such as America/Chicago."
     raise TimeError(f'No time zone "{name}". {advice}', hint=place)
 

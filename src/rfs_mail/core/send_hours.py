@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from rfs_mail.core.hints import settle
 from rfs_mail.core.local_time import MIDNIGHT, change_on, local_instant
 from rfs_mail.errors import TimeError
 
@@ -173,64 +174,61 @@ def parse_days(text: str) -> SendDays:
 
     Raises TimeError with a column, and a hint where the meaning can be guessed.
     """
-    if text.strip() == "any":
+    try:
+        return _read_days(text)
+    except TimeError as error:
+        hint = settle(error.hint, _read_days)
+        advice = f"Write: {hint}" if hint else "Write: Mon-Sat, or Mon,Wed, or any"
+        raise TimeError(f"{error}. {advice}", column=error.column, hint=hint) from None
+
+
+_WHOLE_WEEKS: Final = {
+    **dict.fromkeys(("any", "all", "always", "daily", "every day"), "any"),
+    **dict.fromkeys(("weekdays", "workdays", "business days"), "Mon-Fri"),
+    **dict.fromkeys(("weekend", "weekends"), "Sat,Sun"),
+}
+_LONG_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def _read_days(text: str) -> SendDays:
+    bare = text.strip()
+    if bare == "any":
         return ANY_DAY
-    if not text.strip():
-        raise TimeError("Name the days: Mon-Sat, or any", hint="any")
-    plain = re.sub(r"\s*(?:[–—−]|\bto\b|\bthrough\b)\s*", "-", text.strip(), flags=re.I)
-    plain = re.sub(r"\s*(?:\band\b|[;&+])\s*|(?<=[a-z])\s+(?=[a-z])", ",", plain, flags=re.I)
-    if plain != text.strip():
-        hint = _hint_of_days(plain)
-        if hint:
-            raise TimeError(f'Days are joined by "-" and ",". Write: {hint}', hint=hint)
+    if bare.casefold() in _WHOLE_WEEKS:
+        raise TimeError(f'"{bare}" is no list of days', column=text.find(bare) + 1, hint=_WHOLE_WEEKS[bare.casefold()])
+    joined = re.sub(r"\s*(?:[–—−]|\bto\b|\bthrough\b)\s*", "-", bare, flags=re.I)
+    joined = re.sub(r"\s*(?:\band\b|[;&+])\s*|(?<=[a-z])\s+(?=[a-z])", ",", joined, flags=re.I)
+    if joined != bare:
+        raise TimeError('Days are joined by "-" and ","', hint=joined)
     chosen: set[int] = set()
     column = 1
     for part in text.split(","):
         ends = part.split("-")
         if len(ends) > 2:
-            raise TimeError(f'"{part.strip()}" has two dashes. Write: Mon-Sat', column=column)
-        days: list[int] = []
-        place = column
-        for word in ends:
-            days.append(_weekday(text, word, place))
-            place += len(word) + 1
-        day = days[0]
-        chosen.add(day)
-        while day != days[-1]:
-            day = (day + 1) % 7
-            chosen.add(day)
+            raise TimeError(f'"{part.strip()}" has two dashes', column=column)
+        first = _weekday(text, ends[0], column)
+        last = _weekday(text, ends[-1], column + len(part) - len(ends[-1]))
+        chosen.update((first + step) % 7 for step in range((last - first) % 7 + 1))
         column += len(part) + 1
     return SendDays(frozenset(chosen))
 
 
-def _hint_of_days(text: str) -> str | None:
-    """`text` where it is a list of days, the hint about it where there is one, else None."""
-    try:
-        parse_days(text)
-    except TimeError as error:
-        return error.hint
-    return text
-
-
 def _weekday(text: str, word: str, column: int) -> int:
-    name = word.strip().casefold()
+    """The day that `word` names, which stands at `column` of `text`."""
+    name = word.strip()
     column += len(word) - len(word.lstrip())
     for number, known in enumerate(DAY_NAMES):
-        if name == known.casefold():
+        if name.casefold() == known.casefold():
             return number
-    whole = {"weekdays": "Mon-Fri", "workdays": "Mon-Fri", "weekends": "Sat,Sun", "daily": "any", "all": "any"}
-    if text.strip().casefold() in whole or text.strip().casefold() == "any":
-        hint = whole.get(text.strip().casefold(), "any")
-        raise TimeError(f'"{text.strip()}" is no list of days. Write: {hint}', column=column, hint=hint)
     if not name:
-        raise TimeError("A day is missing here. Write: Mon-Sat, or Mon,Wed", column=column)
-    long_names = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-    near = difflib.get_close_matches(name, (*long_names, *(day.casefold() for day in DAY_NAMES)), n=1, cutoff=0.6)
-    if not near:
-        raise TimeError(f'No day "{word.strip()}". Days are Mon Tue Wed Thu Fri Sat Sun.', column=column)
-    guess = near[0][:3].capitalize()
-    hint = text[: column - 1] + guess + text[column - 1 + len(word.strip()) :]
-    raise TimeError(f'No day "{word.strip()}". Write: {guess}', column=column, hint=hint.strip())
+        raise TimeError("A day is missing here", column=column)
+    near = difflib.get_close_matches(
+        name.casefold(), (*_LONG_DAYS, *(day.casefold() for day in DAY_NAMES)), n=1, cutoff=0.6
+    )
+    hint = None
+    if near:
+        hint = text[: column - 1] + near[0][:3].capitalize() + text[column - 1 + len(name) :]
+    raise TimeError(f'No day "{name}"; there are Mon Tue Wed Thu Fri Sat Sun', column=column, hint=hint)
 
 
 def parse_rate(text: str) -> Rate:

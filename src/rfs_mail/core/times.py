@@ -17,10 +17,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, time
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from rfs_mail.core.duration import Duration, parse_duration, read_duration
+from rfs_mail.core.hints import settle
 from rfs_mail.core.local_time import find_zone
 from rfs_mail.core.send_hours import read_clock
 from rfs_mail.errors import TimeError
@@ -199,23 +200,9 @@ def parse_time(text: str, *, names: TimeNames) -> TimeExpr:
     try:
         return _parse(text, names)
     except TimeError as error:
-        hint = _settled(error.hint, names)
+        hint = settle(error.hint, partial(_parse, names=names))
         advice = f"Write: {hint}" if hint else _ADVICE
         raise TimeError(f"{error}. {advice}", column=error.column, hint=hint) from None
-
-
-def _settled(hint: str | None, names: TimeNames) -> str | None:
-    """The hint, mended in turn until it is a time; None where that does not come out."""
-    for _ in range(6):
-        if hint is None:
-            return None
-        try:
-            _parse(hint, names)
-        except TimeError as error:
-            hint = error.hint
-        else:
-            return hint
-    return None
 
 
 # Below, errors say what is wrong and leave the advice to parse_time; their `hint` is the text with this one thing
