@@ -1,6 +1,9 @@
 # Everything runs in .venv, which the first target that needs it makes. `make` alone lists the targets.
 
-PYTHON ?= python3
+# The first Python that is new enough, unless one is named: make PYTHON=/path/to/python3
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$python" -c '$(NEW_ENOUGH)' 2>/dev/null && { echo "$$python"; break; }; done)
 ARGS ?=
 NAME ?=
 
@@ -25,10 +28,11 @@ setup: $(READY)
 # The stamp is written last, so an interrupted set-up starts again. Some platforms have no PostgreSQL or browser
 # driver to download; the tests that need one say so and are skipped.
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "rfs-mail needs Python 3.11 or newer, and $(PYTHON) is: $$($(PYTHON) --version 2>&1)."; \
-	  echo "Name another one: make PYTHON=/path/to/python3.12"; exit 2; }
-	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 2; }
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null || { \
+	  echo "rfs-mail needs Python 3.11 or newer; $(or $(PYTHON),python3) is $$("$(or $(PYTHON),python3)" --version 2>&1 | head -n 1)."; \
+	  echo "Name another one: make PYTHON=/path/to/python3.12"; exit 2; } >&2
+	@"$(PYTHON)" -m venv .venv || { \
+	  echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
 	@echo "setting up .venv (a minute or two, the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,dev-servers]" \
