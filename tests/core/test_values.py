@@ -74,7 +74,7 @@ def test_values_without_an_order_between_them_are_a_mistake() -> None:
 
 def test_confidence_runs_from_official_down_to_unknown() -> None:
     """The order of the reference: official first."""
-    assert tuple("unknown conflict computed secondary corroborated official".split()) == CONFIDENCES
+    assert list(CONFIDENCES) == ["unknown", "conflict", "computed", "secondary", "corroborated", "official"]
     assert Confidence.OFFICIAL > "corroborated" > Confidence.SECONDARY > "computed" > Confidence.CONFLICT > "unknown"
 
 

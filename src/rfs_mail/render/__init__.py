@@ -1,0 +1,21 @@
+"""
+Templates to mails: compile once when a release is applied, render once a person.
+
+    files ──compile_mail──> MailSource ──Renderer.render(context)──> Rendered
+"""
+
+from rfs_mail.render.compiling import MailFile, compile_mail, mail_files
+from rfs_mail.render.context import Urls, build_context, context_from_json, needed, variables_json
+from rfs_mail.render.renderer import Renderer
+
+__all__ = [
+    "MailFile",
+    "Renderer",
+    "Urls",
+    "build_context",
+    "compile_mail",
+    "context_from_json",
+    "mail_files",
+    "needed",
+    "variables_json",
+]
