@@ -57,7 +57,9 @@ class Store:
         self.url = parsed
         self.is_sqlite = self.path is not None
         self.engine = _sqlite_engine(parsed) if self.is_sqlite else _postgres_engine(parsed)
-        self._reader = self.engine.execution_options(rfs_read=True)
+        # SQLite reads a snapshot by nature; PostgreSQL has to be asked.
+        isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._reader = self.engine.execution_options(rfs_read=True, **isolation)
         workers = 1 if self.is_sqlite else 4
         self._writers = ThreadPoolExecutor(workers, thread_name_prefix="rfs-store")
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="rfs-read")
