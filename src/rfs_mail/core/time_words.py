@@ -44,7 +44,7 @@ def describe(expr: TimeExpr | None) -> str:
 
 def _without_offset(expr: TimeExpr) -> str:
     kind, name = expr.anchor.kind, _name(expr.anchor)
-    happens = expr.anchor.name in _HAPPENS
+    happens = expr.anchor.name in _HAPPENS and kind is not AnchorKind.MIDPOINT
     if expr.wall is None:
         if kind is AnchorKind.PREVIOUS:
             return "right after the step above"
