@@ -6,7 +6,6 @@ An enrollment holds the key of the step it takes next. After the last step of an
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from rfs_mail.core.campaign import Branch, Campaign, Step
 
@@ -64,7 +63,9 @@ def _lay(steps: tuple[Step, ...], after: str, depth: int, nodes: dict[str, Node]
     return following
 
 
-@lru_cache(maxsize=256)
-def sequence_of(campaign: Campaign) -> Sequence:
-    """`sequence`, remembered: campaigns are immutable."""
-    return sequence(campaign)
+def find_step(campaign: Campaign, key: str) -> Step | None:
+    """The step of a key, or of the key it was renamed to; None where it is gone."""
+    for step in campaign.walk():
+        if key in (step.key, step.was):
+            return step
+    return None

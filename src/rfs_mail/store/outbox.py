@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Row,
     and_,
     bindparam,
     case,
@@ -43,6 +42,7 @@ touched = TABLES["touched"]
 campaign = TABLES["campaign"]
 filing_window = TABLES["filing_window"]
 kept_message = TABLES["kept_message"]
+stub = TABLES["delivery_stub"]
 
 LEASE = timedelta(seconds=60)
 """How long a batch belongs to its holder without a sign of life, by the database's clock."""
@@ -264,7 +264,7 @@ def gate_rows(connection: Connection, ids: Sequence[int]) -> list[AnyRow]:
 def counted_sends(
     connection: Connection, person_ids: Sequence[int], *, since: datetime
 ) -> dict[int, tuple[datetime, ...]]:
-    """When counting mails went out to each person, or may have, since then; ascending. People without any are left out."""
+    """When counting mails went out to each person, or may have, since then; ascending. People without any are absent."""
     rows = connection.execute(
         select(delivery.c.person_id, delivery.c.sending_at)
         .where(
@@ -710,12 +710,58 @@ def resend_failed(connection: Connection, ids: Sequence[int], *, now: datetime) 
     ).rowcount
 
 
+def mark_returned(connection: Connection, delivery_id: int, *, state: str, reply: str, code: int | None) -> bool:
+    """Move sent or uncertain -> bounced or complained: what came back is proof that it went out."""
+    moved = connection.execute(
+        update(delivery)
+        .where(
+            delivery.c.id == delivery_id,
+            delivery.c.state.in_(("sent", "uncertain", "bounced") if state == "complained" else ("sent", "uncertain")),
+        )
+        .values(state=state, reason=state, detail={"reply": reply[:500]}, reply=reply[:500], code=code)
+    )
+    return moved.rowcount == 1
+
+
 # -- questions ---------------------------------------------------------------------------------------------------------
 
 
 def get(connection: Connection, delivery_id: int) -> AnyRow | None:
     """One delivery, all columns; None where it does not exist."""
     return connection.execute(select(delivery).where(delivery.c.id == delivery_id)).one_or_none()
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom a delivery was for, and about what: what a token in a link or a return path leads to."""
+
+    delivery_id: int
+    person_id: int | None
+    """None where the person was erased."""
+    entity_id: str
+    topic: str
+    campaign_id: str
+    address_hash: bytes | None
+    enrollment_id: int | None = None
+    step_key: str | None = None
+
+
+def addressee(connection: Connection, delivery_id: int) -> Addressee | None:
+    """The addressee of a delivery, or of what `prune` left of it; None where we never made such a delivery."""
+    row = connection.execute(
+        select(
+            delivery.c.id, delivery.c.person_id, delivery.c.entity_id, delivery.c.topic, delivery.c.campaign_id,
+            person.c.address_hash, delivery.c.enrollment_id, delivery.c.step_key,
+        )
+        .join(person, person.c.id == delivery.c.person_id)
+        .where(delivery.c.id == delivery_id)
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        row = connection.execute(
+            select(stub.c.delivery_id, stub.c.person_id, stub.c.entity_id, stub.c.topic, stub.c.campaign_id, stub.c.address_hash)
+            .where(stub.c.delivery_id == delivery_id)
+        ).one_or_none()  # fmt: skip
+    return Addressee(*row) if row is not None else None
 
 
 def unsettled_of(connection: Connection, enrollment_ids: Iterable[int]) -> set[int]:

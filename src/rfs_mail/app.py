@@ -1,0 +1,160 @@
+"""
+The wiring: settings -> store -> renderer -> transports -> hand-off, built once and passed on.
+
+Commands, pages and the scheduler get everything from here; nothing else chooses a database or a relay.
+"""
+
+import getpass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from rfs_mail import clock
+from rfs_mail.core.campaign import ReleaseContent
+from rfs_mail.core.eligibility import Caps
+from rfs_mail.core.tokens import Keys, digest_key
+from rfs_mail.engine.compose import Composer
+from rfs_mail.engine.live import Live, look
+from rfs_mail.errors import SettingsError
+from rfs_mail.render import Renderer
+from rfs_mail.settings import Relay, Settings, load_settings
+from rfs_mail.store.database import Store
+from rfs_mail.transport.base import Transport
+from rfs_mail.transport.console import ConsoleTransport
+from rfs_mail.transport.inbox import InboxTransport
+from rfs_mail.transport.memory import MemoryTransport
+from rfs_mail.transport.smtp import SmtpTransport
+
+LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(slots=True)
+class Outlet:
+    """A relay as it is used: its settings and the transport that speaks to it."""
+
+    name: str
+    relay: Relay
+    transport: Transport
+    is_local: bool
+    """Loopback, inbox, console or memory: mail sent ahead of time through it reaches nobody by accident."""
+
+
+@dataclass
+class App:
+    """One working folder, opened."""
+
+    settings: Settings
+    store: Store
+    renderer: Renderer
+    civil_clock: Callable[[], datetime] = field(default=clock.now)
+
+    def now(self) -> datetime:
+        """The civil time."""
+        return self.civil_clock()
+
+    def live(self) -> Live | None:
+        """What is live now; None where nothing was applied yet."""
+        with self.store.read() as connection:
+            return look(connection)
+
+    def release(self) -> ReleaseContent | None:
+        """Entities, topics, segments, fields and calendars that are live; None where nothing was applied yet."""
+        live = self.live()
+        return live.content if live is not None else None
+
+    @cached_property
+    def keys(self) -> Keys:
+        """What links are sealed with: the current secret has the highest number, old ones still verify."""
+        secrets = [*self.settings.old_secret_keys, self.settings.secret_key]
+        if not self.settings.secret_key.get_secret_value():
+            raise SettingsError("secret_key is empty. Run `rfs-mail init`, or set RFS_MAIL_SECRET_KEY.")
+        derived = [digest_key(secret.get_secret_value().encode(), "tokens") for secret in secrets]
+        return Keys(len(derived) - 1, tuple(enumerate(derived)))
+
+    @cached_property
+    def suppression_key(self) -> bytes:
+        """What addresses are hashed with for the suppression list. Never rotated."""
+        secret = self.settings.suppression_key.get_secret_value()
+        if not secret:
+            raise SettingsError("suppression_key is empty. Run `rfs-mail init`, or set RFS_MAIL_SUPPRESSION_KEY.")
+        return digest_key(secret.encode(), "suppression")
+
+    @cached_property
+    def composer(self) -> Composer:
+        """What writes the messages."""
+        id_key = digest_key(self.settings.secret_key.get_secret_value().encode(), "message-id")
+        return Composer(self.renderer, self.keys, self.settings.base_url.rstrip("/"), id_key)
+
+    @cached_property
+    def caps(self) -> Caps:
+        """How many mails a person may get."""
+        return Caps(self.settings.caps.per_day, self.settings.caps.per_week)
+
+    @cached_property
+    def outlets(self) -> Mapping[str, Outlet]:
+        """The ways out, by name; the on-disk inbox where no relay is set."""
+        relays = self.settings.relay or (Relay(url="inbox:"),)  # type: ignore[arg-type]
+        outlets: dict[str, Outlet] = {}
+        for number, relay in enumerate(relays, 1):
+            outlet = _outlet(relay, number, self.settings)
+            if outlet.name in outlets:
+                raise SettingsError(f"Two relays are called {outlet.name!r}. Give each a `name` of its own.")
+            outlets[outlet.name] = outlet
+        return outlets
+
+    @property
+    def sends_locally(self) -> bool:
+        """Does every way out stay on this machine?"""
+        return all(outlet.is_local for outlet in self.outlets.values())
+
+    @property
+    def whoami(self) -> str:
+        """Who is at the keyboard, for the record of an apply, a pause, a lift."""
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            return "unknown"
+
+    def close(self) -> None:
+        """End threads and connections."""
+        self.store.close()
+
+
+def open_app(
+    folder: Path, *, environ: Mapping[str, str] | None = None, civil_clock: Callable[[], datetime] = clock.now,
+    check_schema: bool = True,
+) -> App:  # fmt: skip
+    """
+    Open a working folder. Raises SettingsError or StoreError with what to do; changes nothing.
+
+    `check_schema=False` is for `init` and `db upgrade`.
+    """
+    settings = load_settings(folder, environ)
+    store = Store(settings.database_url, base=settings.folder)
+    if check_schema:
+        store.check_schema()
+    return App(settings, store, Renderer({"base_url": settings.base_url.rstrip("/")}), civil_clock)
+
+
+def _outlet(relay: Relay, number: int, settings: Settings) -> Outlet:
+    url = relay.url.get_secret_value()
+    kind, _, rest = url.partition(":")
+    transport: Transport
+    local = True
+    match kind:
+        case "smtp" | "smtps":
+            smtp = SmtpTransport.from_url(url, connections=relay.connections)
+            local = smtp.host in LOCAL_HOSTS or smtp.host.startswith("127.")
+            transport = smtp
+        case "inbox":
+            transport = InboxTransport(settings.folder / rest if rest else settings.inbox_dir)
+        case "console":
+            transport = ConsoleTransport()
+        case "memory":
+            transport = MemoryTransport()
+        case _:
+            raise SettingsError(f"relay {number}: {kind!r} is no kind of relay. Use smtp://host:port, inbox:, console:.")
+    name = relay.name or (kind if number == 1 else f"{kind}-{number}")
+    return Outlet(name, relay, transport, local)

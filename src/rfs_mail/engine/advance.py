@@ -1,0 +1,628 @@
+"""
+Move every due enrollment on, and where the step is a mail, put a delivery in the outbox.
+
+An enrollment is looked at when its `due_at` comes. If its step has no time yet, the time is computed and written; if
+the time has come, the step is taken: the delivery, the record of the step and the new position are one transaction.
+`step_done` is the idempotence: a step that is recorded is never taken again.
+
+Chunks of some thousand enrollments share their work: `when`, branches and waits are one statement a step, and each
+distinct (anchors, zone) is computed once.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from rfs_mail.core.campaign import Branch, ChangeStep, Mail, TaskStep, Wait
+from rfs_mail.core.reasons import Reason
+from rfs_mail.core.script import Script, StepTimes
+from rfs_mail.core.sequence import END, Node
+from rfs_mail.core.timing import Anchors, Instant, Moment, Planned, Unplannable, plan_step, resolve
+from rfs_mail.engine import changes
+from rfs_mail.engine.live import Live, Occurrence, look, moments_of_person, zone_of
+from rfs_mail.store import enrollments, outbox, people
+from rfs_mail.store.database import Store
+from rfs_mail.store.enrollments import Position
+from rfs_mail.store.types import AnyRow
+
+CHUNK = 2_000
+"""Enrollments a transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What one `advance` did."""
+
+    looked_at: int = 0
+    queued: int = 0
+    skipped: int = 0
+    ended: int = 0
+
+    def plus(self, other: "Advanced") -> "Advanced":
+        """The sum of two."""
+        return Advanced(
+            self.looked_at + other.looked_at,
+            self.queued + other.queued,
+            self.skipped + other.skipped,
+            self.ended + other.ended,
+        )
+
+
+def advance(store: Store, *, now: datetime, pause: Callable[[], None] | None = None) -> Advanced:
+    """Move on whatever is due at `now`, until nothing is."""
+    total = Advanced()
+    while True:
+        with store.begin() as connection:
+            done = advance_chunk(connection, now=now)
+        if done is None:
+            return total
+        total = total.plus(done)
+        if done.looked_at < CHUNK and not done.looked_at:
+            return total
+        if pause is not None:
+            pause()
+
+
+def advance_chunk(connection: Connection, *, now: datetime) -> Advanced | None:
+    """One chunk, in the caller's transaction; None where nothing is due."""
+    live = look(connection)
+    if live is None:
+        return None
+    rows = enrollments.due(connection, now=now, limit=CHUNK, skip_campaigns=live.paused)
+    if not rows:
+        return None
+    work = _Work(connection, live, now)
+    for (campaign_id, revision_id), group in _grouped(rows, lambda row: (row.campaign_id, row.revision_id)).items():
+        script = live.script_of(connection, campaign_id, revision_id)
+        if script is None:
+            work.end([row.id for row in group], "exited", Reason.CAMPAIGN_REMOVED, {})
+            continue
+        work.take(script, [_Traveller.of(row) for row in group])
+    work.write()
+    return Advanced(len(rows), work.queued, work.skipped, work.ended)
+
+
+# -- one chunk ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Traveller:
+    """One enrollment while it is being moved."""
+
+    row: AnyRow
+    zone: ZoneInfo
+    step_key: str
+    due_at: datetime | None
+    planned: bool
+    previous_at: datetime | None
+    waiting_on: int | None
+    waiting_since: datetime | None
+    anchors: dict[str, str]
+    not_after: datetime | None = None
+    moved: bool = False
+
+    @classmethod
+    def of(cls, row: AnyRow) -> "_Traveller":
+        return cls(
+            row, zone_of(row.zone), row.step_key, row.due_at, row.planned, row.previous_at, row.waiting_on,
+            row.waiting_since, dict(row.anchors or {}),
+        )  # fmt: skip
+
+    @property
+    def id(self) -> int:
+        enrollment_id: int = self.row.id
+        return enrollment_id
+
+    def position(self) -> Position:
+        return Position(
+            self.id, self.step_key, self.due_at, self.planned, self.previous_at, self.waiting_on, self.waiting_since,
+            self.anchors,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Work:
+    """What a chunk has decided, written together at the end."""
+
+    connection: Connection
+    live: Live
+    now: datetime
+    positions: dict[int, _Traveller] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    deliveries: list[tuple[_Traveller, dict[str, Any]]] = field(default_factory=list)
+    endings: dict[tuple[str, Reason | None], list[int]] = field(default_factory=dict)
+    queued: int = 0
+    skipped: int = 0
+    ended: int = 0
+
+    def take(self, script: Script, travellers: list[_Traveller]) -> None:
+        """Move these on as far as they get now."""
+        for traveller in travellers:
+            self.positions[traveller.id] = traveller
+        pending = travellers
+        while pending:
+            pending = self._round(script, pending)
+
+    def _round(self, script: Script, travellers: list[_Traveller]) -> list[_Traveller]:
+        """One step for each; returns those that stand at another step and may go on at once."""
+        going_on: list[_Traveller] = []
+        for key, group in _grouped(travellers, lambda t: t.step_key).items():
+            if key == END:
+                self._arrive(script, group)
+                continue
+            node = script.sequence.get(key)
+            if node is None:
+                going_on += self._hand_over(script, group)
+                continue
+            going_on += self._at_step(script, node, group)
+        return going_on
+
+    # -- where they stand ----------------------------------------------------------------------------------------------
+
+    def _arrive(self, script: Script, group: list[_Traveller]) -> None:
+        """Behind the last step: finished once nothing is awaited any more."""
+        finished = []
+        for traveller in group:
+            if traveller.waiting_on is not None:
+                traveller.due_at, traveller.planned = None, False
+            else:
+                finished.append(traveller.id)
+        self.end(finished, "finished", None, {})
+
+    def _hand_over(self, script: Script, group: list[_Traveller]) -> list[_Traveller]:
+        """A step that is gone hands its people to the next that is left, by the order of the revision they entered."""
+        for traveller in group:
+            old = self.live.old_script(self.connection, traveller.row.revision_id)
+            node = old.sequence.get(traveller.step_key)
+            while node is not None and node.next != END and script.sequence.get(node.next) is None:
+                node = old.sequence.get(node.next)
+            target = script.sequence.get(node.next) if node is not None and node.next != END else None
+            self._record(traveller, traveller.step_key, "skipped", Reason.STEP_REMOVED, {})
+            _stand_at(traveller, target.step.key if target else END, traveller.previous_at, self.now)
+        return group
+
+    def _at_step(self, script: Script, node: Node, group: list[_Traveller]) -> list[_Traveller]:
+        for traveller in group:
+            traveller.step_key = node.step.key  # a renamed step
+        going_on: list[_Traveller] = []
+        ready: list[_Traveller] = []
+        for traveller in group:
+            if not self._plan(script, node, traveller):
+                going_on.append(traveller)
+            elif self._over(script, traveller):
+                continue
+            elif traveller.due_at is not None and traveller.due_at <= self.now:
+                ready.append(traveller)
+        return going_on + (self._take_step(script, node, ready) if ready else [])
+
+    # -- when ----------------------------------------------------------------------------------------------------------
+
+    def _plan(self, script: Script, node: Node, traveller: _Traveller) -> bool:
+        """
+        Give the step its time. False: it has none, or its time was over before she came, and it is skipped.
+
+        A step that waits for the one above to be settled gets its time only then.
+        """
+        if isinstance(node.step.action, Wait) and traveller.waiting_since is not None:
+            return True
+        times = script.times[node.step.key]
+        if traveller.waiting_on is not None and _counts_from_above(times):
+            traveller.due_at, traveller.planned = None, False
+            return True
+        plan, anchors = self._when(script, node, times, traveller)
+        if isinstance(plan, Unplannable):
+            self._pass(traveller, node, plan.reason, plan.detail)
+            return False
+        if self._missed(script, node, times, traveller, plan):
+            self._pass(traveller, node, Reason.MISSED, {"at": plan.due_at.isoformat()})
+            return False
+        traveller.anchors.update(anchors)
+        traveller.not_after = plan.not_after
+        if not traveller.planned:
+            traveller.due_at, traveller.planned = plan.due_at, True
+        ends = self._ends(script, traveller)
+        if ends is not None and traveller.due_at is not None and traveller.due_at > ends:
+            traveller.due_at = ends
+        return True
+
+    def _when(
+        self, script: Script, node: Node, times: StepTimes, traveller: _Traveller
+    ) -> tuple[Planned | Unplannable, dict[str, str]]:
+        """The plan of a step, and the occurrences that were fixed for it."""
+        rules = script.rules.get(node.step.key)
+        free = self._free_calendar(script, times, traveller)
+        moments = self._moments(script, times.names - ({free} if free else set()), traveller)
+        ends = self._ends(script, traveller)
+        if free is None:
+            return _planned(times, Anchors.of(moments), traveller, rules, script, ends), {}
+        last: Planned | Unplannable | None = None
+        for occurrence in self._ahead(free):
+            at = {**moments, free: occurrence.moment}
+            last = _planned(times, Anchors.of(at), traveller, rules, script, ends)
+            if isinstance(last, Planned) and last.not_after > self.now:
+                return last, {free: occurrence.key}
+        if last is not None:
+            return last, {}
+        return _planned(times, Anchors.of(moments), traveller, rules, script, ends), {}
+
+    def _free_calendar(self, script: Script, times: StepTimes, traveller: _Traveller) -> str | None:
+        """The calendar name of a step that is not tied to an occurrence yet: it takes the next one."""
+        for name in times.names:
+            if name in self.live.calendar or name in self.live.content.calendars:
+                if name == script.campaign.entry.calendar and traveller.row.occurrence_key:
+                    continue
+                if name not in traveller.anchors:
+                    return name
+        return None
+
+    def _moments(self, script: Script, names: Iterable[str], traveller: _Traveller) -> dict[str, Moment]:
+        moments: dict[str, Moment] = {}
+        for name in names:
+            if name == "entry":
+                moments[name] = Instant(traveller.row.entered_at)
+            elif name == script.campaign.entry.calendar and traveller.row.occurrence_key:
+                self._fix(moments, name, traveller.row.occurrence_key)
+            elif name in traveller.anchors:
+                self._fix(moments, name, traveller.anchors[name])
+            elif name == "signed_up_at" or name.startswith("custom."):
+                moments.update(self._dates_of(traveller))
+        return moments
+
+    def _fix(self, moments: dict[str, Moment], name: str, key: str) -> None:
+        for occurrence in self.live.calendar.get(name, ()):
+            if occurrence.key == key:
+                moments[name] = occurrence.moment
+
+    def _dates_of(self, traveller: _Traveller) -> dict[str, Moment]:
+        person = people.get_person(self.connection, traveller.row.person_id)
+        if person is None:
+            return {}
+        return moments_of_person(person.signed_up_at, person.custom or {}, traveller.zone)
+
+    def _ahead(self, calendar: str) -> list[Occurrence]:
+        return [o for o in self.live.calendar.get(calendar, ()) if o.starts_at > self.now]
+
+    def _ends(self, script: Script, traveller: _Traveller) -> datetime | None:
+        if script.ends is None:
+            return None
+        anchors = Anchors.of(self._moments(script, script.ends.names, traveller))
+        found = resolve(script.ends, anchors=anchors, previous=traveller.previous_at, zone=traveller.zone)
+        return found if isinstance(found, datetime) else None
+
+    def _missed(self, script: Script, node: Node, times: StepTimes, traveller: _Traveller, plan: Planned) -> bool:
+        """
+        Was this step's time over before she entered? `late: join` goes on at the next one that is still ahead.
+
+        Only dates that the occasion gave count: a step anchored to nothing, to entry, or to a calendar name that takes
+        its next occurrence cannot be missed.
+        """
+        fixed = times.at is not None and not times.at.is_relative and times.at.anchor.name != "entry"
+        if not fixed or not isinstance(node.step.action, Mail) or plan.due_at >= traveller.row.entered_at:
+            return False
+        name = times.at.anchor.name if times.at is not None else ""
+        if name in traveller.anchors or (name in self.live.calendar and name != script.campaign.entry.calendar):
+            return False
+        return not (script.campaign.entry.late == "catch_up" and self._is_latest_missed(script, node, traveller, plan))
+
+    def _is_latest_missed(self, script: Script, node: Node, traveller: _Traveller, plan: Planned) -> bool:
+        """`late: catch_up` sends the one latest mail that was missed: this one, where the next mail is still ahead."""
+        if plan.not_after <= self.now:
+            return False
+        following = script.sequence.get(node.next) if node.next != END else None
+        while following is not None:
+            if isinstance(following.step.action, Mail):
+                after, _ = self._when(script, following, script.times[following.step.key], traveller)
+                return isinstance(after, Unplannable) or after.due_at >= traveller.row.entered_at
+            following = script.sequence.get(following.next) if following.next != END else None
+        return True
+
+    def _over(self, script: Script, traveller: _Traveller) -> bool:
+        """Has the campaign ended for her?"""
+        if traveller.due_at is None or traveller.due_at > self.now:
+            return False
+        ends = self._ends(script, traveller)
+        if ends is None or ends > self.now:
+            return False
+        self.end([traveller.id], "exited", Reason.ENDED, {"at": ends.isoformat()})
+        return True
+
+    # -- taking a step -------------------------------------------------------------------------------------------------
+
+    def _take_step(self, script: Script, node: Node, group: list[_Traveller]) -> list[_Traveller]:
+        """Those whose time has come take the step; returns those that may go on at once."""
+        action = node.step.action
+        held = [t for t in group if isinstance(action, Mail) and t.waiting_on is not None]
+        for traveller in held:  # its last mail is not settled yet; settling wakes it
+            traveller.due_at = None
+        ready = [t for t in group if t not in held] if held else group
+        repeated = enrollments.steps_done(self.connection, [t.id for t in ready], node.step.key)
+        for traveller in ready:
+            if traveller.id in repeated:
+                _stand_at(traveller, node.next, traveller.previous_at, self.now)
+        fresh = [t for t in ready if t.id not in repeated] if repeated else ready
+        again = [t for t in ready if t.id in repeated] if repeated else []
+        passed = self._ask_when(script, node, fresh)
+        taking = [t for t in fresh if t.id not in passed] if passed else fresh
+        skipped = [t for t in fresh if t.id in passed] if passed else []
+        match action:
+            case Mail():
+                going_on = self._mail(script, node, action, taking)
+            case Wait():
+                going_on = self._wait(script, node, taking)
+            case Branch():
+                going_on = self._branch(script, node, taking)
+            case ChangeStep():
+                changes.apply_change(
+                    self.connection, self.live, script.campaign, action.change, [t.row.person_id for t in taking],
+                    enrollments_of={t.row.person_id: t.id for t in taking}, step_key=node.step.key, now=self.now,
+                )  # fmt: skip
+                going_on = self._done(node, taking)
+            case TaskStep():
+                changes.make_tasks(
+                    self.connection, self.live, script.campaign, action.task,
+                    {t.row.person_id: f"{t.id}:{node.step.key}" for t in taking},
+                    enrollments_of={t.row.person_id: t.id for t in taking}, now=self.now,
+                )  # fmt: skip
+                going_on = self._done(node, taking)
+        return going_on + skipped + again
+
+    def _ask_when(self, script: Script, node: Node, group: list[_Traveller]) -> set[int]:
+        """`when` is asked once, now. Those it does not hold for pass the step by; returns them."""
+        condition = script.whens.get(node.step.key)
+        if condition is None or not group:
+            return set()
+        holding = enrollments.holding(self.connection, condition, [t.id for t in group], now=self.now)
+        passed = [t for t in group if t.id not in holding]
+        for traveller in passed:
+            self._pass(traveller, node, Reason.WHEN_FALSE, {"expression": node.step.when or ""})
+        return {t.id for t in passed}
+
+    def _mail(self, script: Script, node: Node, action: Mail, group: list[_Traveller]) -> list[_Traveller]:
+        """Put a delivery in the outbox. One that is already too late is recorded as such and not queued."""
+        going_on = []
+        for traveller in group:
+            if traveller.not_after is not None and traveller.not_after < self.now:
+                self._pass(
+                    traveller, node, Reason.TOO_LATE, {"not_after": traveller.not_after.isoformat(), "by": "the plan"}
+                )
+                going_on.append(traveller)
+                continue
+            self._queue(script, node, action, traveller)
+        return going_on
+
+    def _queue(self, script: Script, node: Node, action: Mail, traveller: _Traveller) -> None:
+        campaign, row = script.campaign, traveller.row
+        due_at = traveller.due_at or self.now
+        self.deliveries.append(
+            (
+                traveller,
+                {
+                    "enrollment_id": row.id,
+                    "campaign_id": campaign.id,
+                    "person_id": row.person_id,
+                    "step_key": node.step.key,
+                    "revision_id": self._revision(script, row),
+                    "entity_id": campaign.entity,
+                    "topic": campaign.topic,
+                    "variant": choose_variant(action.variants, row.id, node.step.key) or action.subject or "",
+                    "deadline": action.priority == "deadline",
+                    "cap": action.cap,
+                    "any_hour": action.send is not None,
+                    "operator": row.operator,
+                    "window_id": row.window_id,
+                    "window_version": row.window_version,
+                    "state": "queued",
+                    "queued_at": self.now,
+                    "due_at": due_at,
+                    "next_at": due_at,
+                    "not_after": traveller.not_after or due_at,
+                    "attempt": 0,
+                    "rescues": 0,
+                    "resends": 0,
+                    "epoch": 0,
+                },
+            )
+        )
+        self._record(traveller, node.step.key, "queued", None, {}, planned_at=due_at)
+        _stand_at(traveller, node.next, traveller.previous_at, None)
+
+    def _revision(self, script: Script, row: AnyRow) -> int:
+        pinned = script.campaign.on_edit == "pin"
+        revision_id: int = row.revision_id if pinned else self.live.campaign(script.campaign.id).revision_id
+        return revision_id
+
+    def _wait(self, script: Script, node: Node, group: list[_Traveller]) -> list[_Traveller]:
+        """Go on with those for whom it holds, or whose time is up; the others begin to wait, or go on waiting."""
+        fresh = [t for t in group if t.waiting_since is None]
+        until = script.times[node.step.key].until
+        assert until is not None
+        for traveller in fresh:
+            # What counts is what happened since the step above: the turn of the wait came then.
+            traveller.waiting_since = traveller.previous_at or traveller.row.entered_at
+        # The statement reads `waiting_since` from the row, so it has to be there.
+        enrollments.move(self.connection, [t.position() for t in fresh])
+        holding = enrollments.holding(
+            self.connection, script.waits[node.step.key], [t.id for t in group],
+            now=self.now, since=enrollments.since_waiting(),
+        )  # fmt: skip
+        began = {t.id for t in fresh}
+        going_on = []
+        for traveller in group:
+            if traveller.id in holding:
+                self._record(traveller, node.step.key, "done", None, {}, planned_at=traveller.due_at)
+                _stand_at(traveller, node.next, self.now, self.now)
+                going_on.append(traveller)
+                continue
+            if traveller.id in began:
+                names = until.names
+                anchors = Anchors.of(self._moments(script, names, traveller))
+                end = resolve(until, anchors=anchors, previous=traveller.due_at or self.now, zone=traveller.zone)
+                traveller.due_at = end if isinstance(end, datetime) else self.now
+                ends = self._ends(script, traveller)
+                if ends is not None and traveller.due_at > ends:
+                    traveller.due_at = ends
+                traveller.planned = True
+                if traveller.due_at > self.now:
+                    continue
+            self._record(traveller, node.step.key, "timed_out", None, {}, planned_at=traveller.due_at)
+            _stand_at(traveller, node.next, traveller.due_at or self.now, self.now)
+            going_on.append(traveller)
+        return going_on
+
+    def _branch(self, script: Script, node: Node, group: list[_Traveller]) -> list[_Traveller]:
+        """The first arm that holds, else `else`."""
+        left = {t.id: t for t in group}
+        for arm, condition in enumerate(script.arms[node.step.key]):
+            for chosen in enrollments.holding(self.connection, condition, list(left), now=self.now):
+                self._enter_arm(node, left.pop(chosen), arm)
+        for traveller in left.values():
+            self._enter_arm(node, traveller, len(node.arms) - 1)
+        return group
+
+    def _enter_arm(self, node: Node, traveller: _Traveller, arm: int) -> None:
+        self._record(traveller, node.step.key, "done", None, {"arm": arm}, planned_at=traveller.due_at)
+        above = traveller.previous_at if node.step.at is None else traveller.due_at
+        _stand_at(traveller, node.arms[arm], above, self.now)
+
+    def _done(self, node: Node, group: list[_Traveller]) -> list[_Traveller]:
+        for traveller in group:
+            self._record(traveller, node.step.key, "done", None, {}, planned_at=traveller.due_at)
+            _stand_at(traveller, node.next, traveller.due_at or self.now, self.now)
+        return group
+
+    def _pass(self, traveller: _Traveller, node: Node, reason: Reason, detail: Mapping[str, object]) -> None:
+        """Skip this step only; the reason stays on record. The next counts from its planned time, where it had one."""
+        self._record(traveller, node.step.key, "skipped", reason, detail, planned_at=traveller.due_at)
+        self.skipped += 1
+        above = traveller.due_at if traveller.planned else traveller.previous_at
+        _stand_at(traveller, node.next, above, self.now)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def _record(
+        self,
+        traveller: _Traveller,
+        step_key: str,
+        outcome: str,
+        reason: Reason | None,
+        detail: Mapping[str, object],
+        planned_at: datetime | None = None,
+    ) -> None:
+        self.steps.append(
+            {
+                "enrollment_id": traveller.id,
+                "step_key": step_key,
+                "at": self.now,
+                "planned_at": planned_at,
+                "outcome": outcome,
+                "reason": reason.value if reason else None,
+                "detail": dict(detail),
+            }
+        )
+
+    def end(self, ids: list[int], state: str, reason: Reason | None, detail: Mapping[str, object]) -> None:
+        """End these enrollments in this transaction."""
+        for one in ids:
+            self.positions.pop(one, None)
+        self.ended += enrollments.end(self.connection, ids, state=state, reason=reason, detail=detail, now=self.now)
+
+    def write(self) -> None:
+        """Deliveries first, for their ids; then the record of the steps; then where everybody stands."""
+        ids = outbox.queue(self.connection, [row for _, row in self.deliveries])
+        for (traveller, _), delivery_id in zip(self.deliveries, ids, strict=True):
+            traveller.waiting_on = delivery_id
+        self.queued = len(ids)
+        enrollments.record_steps(self.connection, self.steps)
+        self._plan_ahead()
+        enrollments.move(self.connection, [traveller.position() for traveller in self.positions.values()])
+
+    def _plan_ahead(self) -> None:
+        """
+        Give those who just got a mail the time of their next step, so that they are not looked at twice.
+
+        A next step that counts from the mail itself has no time until the mail is settled.
+        """
+        for traveller, row in self.deliveries:
+            script = self.live.scripts.get(row["campaign_id"])
+            node = script.sequence.get(traveller.step_key) if script and traveller.step_key != END else None
+            if script is None or node is None or script.campaign.on_edit == "pin":
+                continue
+            times = script.times[node.step.key]
+            if _counts_from_above(times):
+                continue
+            plan, anchors = self._when(script, node, times, traveller)
+            if isinstance(plan, Planned) and plan.due_at > self.now:
+                traveller.anchors.update(anchors)
+                ends = self._ends(script, traveller)
+                traveller.due_at = plan.due_at if ends is None else min(plan.due_at, ends)
+                traveller.planned = True
+
+
+# -- small things ------------------------------------------------------------------------------------------------------
+
+
+def choose_variant(variants: Mapping[str, int], enrollment_id: int, step_key: str) -> str:
+    """The variant of a mail for an enrollment: by weight, the same every time it is asked."""
+    total = sum(variants.values())
+    if total <= 0:
+        return ""
+    digest = blake2b(f"{enrollment_id}:{step_key}".encode(), digest_size=8).digest()
+    at = int.from_bytes(digest) % total
+    for name, weight in variants.items():
+        if at < weight:
+            return "" if name == "plain" else name
+        at -= weight
+    return ""
+
+
+def _planned(
+    times: StepTimes,
+    anchors: Anchors,
+    traveller: _Traveller,
+    rules: Any,
+    script: Script,
+    ends: datetime | None,
+) -> Planned | Unplannable:
+    previous = traveller.previous_at or traveller.row.entered_at
+    if not _counts_from_above(times):
+        previous = None
+    return _plan_once(times.at, times.not_after, anchors, previous, traveller.zone, rules, script.expires, ends)
+
+
+@lru_cache(maxsize=65_536)
+def _plan_once(
+    at: Any, not_after: Any, anchors: Anchors, previous: datetime | None, zone: ZoneInfo, rules: Any, expires: Any,
+    ends: datetime | None,
+) -> Planned | Unplannable:  # fmt: skip
+    """`plan_step`, computed once for all who share anchors and zone."""
+    return plan_step(
+        at, not_after=not_after, anchors=anchors, previous=previous, zone=zone, rules=rules, expires_after=expires,
+        ends=ends,
+    )  # fmt: skip
+
+
+def _counts_from_above(times: StepTimes) -> bool:
+    return times.at is None or times.at.is_relative or (times.not_after is not None and times.not_after.is_relative)
+
+
+def _stand_at(traveller: _Traveller, key: str, above: datetime | None, look_at: datetime | None) -> None:
+    """Stand at a step that has no time yet; `above` is when the one before it was done."""
+    traveller.step_key = key
+    traveller.previous_at = above
+    traveller.due_at = look_at
+    traveller.planned = False
+    traveller.waiting_since = None
+    traveller.not_after = None
+
+
+def _grouped(items: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:
+    groups: dict[Any, list[Any]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups

@@ -1,0 +1,105 @@
+"""
+Changes to people that a step or a one-tap answer asks for: stage and fields, tags, leaving, suppression, tasks.
+
+One meaning for both, in the caller's transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from rfs_mail.core.campaign import Campaign, Change, TaskSpec
+from rfs_mail.core.duration import parse_duration
+from rfs_mail.core.timing import shift
+from rfs_mail.engine import feedback
+from rfs_mail.engine.live import Live
+from rfs_mail.store import people, suppressions, tasks
+
+_UTC = ZoneInfo("UTC")
+
+
+def apply_change(
+    connection: Connection,
+    live: Live,
+    campaign: Campaign,
+    change: Change,
+    person_ids: Sequence[int],
+    *,
+    enrollments_of: Mapping[int, int],
+    step_key: str,
+    now: datetime,
+    delivery_id: int | None = None,
+    active: bool = False,
+) -> None:
+    """Make one change to each of these people. `active`: the person asked for it herself, by an answer."""
+    source = f"campaign {campaign.id}, step {step_key}"
+    for who in person_ids:
+        fields = dict(change.set)
+        stage = fields.pop("stage", None)
+        if stage is not None:
+            people.set_stage(
+                connection, who, stage, now=now, active=active, campaign_id=campaign.id,
+                enrollment_id=enrollments_of.get(who), delivery_id=delivery_id,
+            )  # fmt: skip
+        if fields:
+            people.set_fields(connection, who, fields, now=now, source=source)
+        for tag in change.tag:
+            people.add_tag(connection, who, tag, now=now)
+        for tag in change.untag:
+            people.remove_tag(connection, who, tag)
+        if change.unsubscribe is not None:
+            feedback.unsubscribe_person(
+                connection, who, scope=change.unsubscribe, entity_ids=(campaign.entity,), topic=campaign.topic,
+                source=source, now=now, delivery_id=delivery_id, campaign_id=campaign.id,
+            )  # fmt: skip
+        if change.suppress is not None:
+            person = people.get_person(connection, who)
+            if person is not None:
+                suppressions.suppress(
+                    connection, person.address_hash, scope=change.suppress.scope,
+                    scope_id=campaign.entity if change.suppress.scope == "entity" else "",
+                    except_topics=change.suppress.except_, reason=change.suppress.because, source=source, now=now,
+                )  # fmt: skip
+    if change.task is not None:
+        occasion = f"answer:{delivery_id}:{step_key}" if delivery_id is not None else step_key
+        keys = {who: f"{enrollments_of.get(who, who)}:{occasion}" for who in person_ids}
+        make_tasks(connection, live, campaign, change.task, keys, enrollments_of=enrollments_of, now=now)
+
+
+def make_tasks(
+    connection: Connection,
+    live: Live,
+    campaign: Campaign,
+    spec: TaskSpec,
+    keys: Mapping[int, str],
+    *,
+    enrollments_of: Mapping[int, int],
+    now: datetime,
+) -> None:
+    """Make a task about each person; `keys` are the idempotence: person id -> key."""
+    due_at = shift(now, parse_duration(spec.due), _UTC) if spec.due else None
+    rows = []
+    for who, key in keys.items():
+        person = people.get_person(connection, who)
+        if person is None:
+            continue
+        rows.append(
+            {
+                "key": key,
+                "person_id": who,
+                "campaign_id": campaign.id,
+                "enrollment_id": enrollments_of.get(who),
+                "title": _title(spec.title, person.given_name, person.address),
+                "for": spec.for_,
+                "due_at": due_at,
+                "state": "open",
+                "created_at": now,
+            }
+        )
+    tasks.make(connection, rows)
+
+
+def _title(title: str, given_name: str | None, address: str) -> str:
+    return title.replace("{{ given_name }}", given_name or address)

@@ -1,0 +1,270 @@
+"""
+One delivery -> the finished message: its mail source, its values, its links, its headers. And the way back.
+
+What a message was made from is stored at the mark (`made`): language, Date, the values the template read, the number
+of the key its links are sealed with, the SHA-256 of the bytes. From that the same mail can be shown, or built, again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b, sha256
+from typing import Any
+
+from rfs_mail.core.campaign import Campaign, Entity, Mail, ReleaseContent, Topic
+from rfs_mail.core.local_time import local_date
+from rfs_mail.core.mail import MailSource, Rendered
+from rfs_mail.core.message import HeaderTemplate, MessageParts, build, header_template
+from rfs_mail.core.sequence import find_step
+from rfs_mail.core.tokens import Keys, Kind, make, make_return_path, make_unsubscribe_address
+from rfs_mail.engine.live import Live, zone_of
+from rfs_mail.errors import NotFoundError
+from rfs_mail.render import Renderer, Urls, build_context, context_from_json, variables_json
+from rfs_mail.store.types import AnyRow
+
+BUILD = "1"
+"""Changes when the way a message is written changes, so that an old one is not expected to come out the same."""
+
+PERSON_COLUMNS = (
+    "given_name", "family_name", "state", "county", "zip", "lang", "birth_year", "runs_before", "endorsement",
+    "endorsable", "source", "signed_up_at", "stage", "custom",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message that is ready to go, and what it was made from."""
+
+    message: bytes
+    mail_from: str
+    rcpt_to: str
+    message_id: str
+    made: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The immutable parts a mail of one revision is made from."""
+
+    campaign: Campaign
+    mails: Mapping[str, Mapping[str, MailSource]]
+    content: ReleaseContent
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Writes messages. `base_url` has no slash at its end; `id_key` seals message ids."""
+
+    renderer: Renderer
+    keys: Keys
+    base_url: str
+    id_key: bytes = field(repr=False)
+
+    def compose(
+        self, row: AnyRow, material: Material, live: Live, *, tags: Sequence[str] = (), now: datetime
+    ) -> Composed:
+        """
+        Render and build one delivery. `row` is a row of `outbox.open_batch`.
+
+        Raises RenderError or MessageError for this one delivery.
+        """
+        mail = mail_step(material.campaign, row.step_key)
+        source = choose_source(material, mail, row.person_lang, row.variant)
+        entity = material.content.entities[row.entity_id]
+        topic = material.content.topics.get(row.topic)
+        zone = zone_of(row.person_zone)
+        person = {name: getattr(row, f"person_{name}") for name in PERSON_COLUMNS}
+        urls = self.urls(row.id, self.keys)
+        context = build_context(
+            {**person, "tags": list(tags)},
+            entity=_words(entity),
+            topic=_topic_words(topic),
+            campaign={"id": material.campaign.id, "name": material.campaign.name},
+            step={"key": row.step_key},
+            language=source.language,
+            urls=urls,
+            zone=zone,
+            sent_on=local_date(now, zone),
+            calendar=occurrences_for(live, row, now),
+            signup_source=row.person_source,
+        )
+        rendered = self.renderer.render(source, context)
+        message_id = self.message_id(row.id, entity)
+        message = self._build(row, source, rendered, entity, topic, person, message_id, now, self.keys)
+        made = {
+            "mail": mail.template,
+            "lang": source.language,
+            "variant": source.variant,
+            "date": now.isoformat(),
+            "vars": variables_json(context, source, urls=False),
+            "key": self.keys.current,
+            "to_name": _to_name(person),
+            "build": BUILD,
+            "sha256": sha256(message).hexdigest(),
+            "size": len(message),
+        }
+        return Composed(
+            message,
+            make_return_path(row.id, self.keys, entity.bounce_domain),
+            row.person_mailbox,
+            message_id,
+            made,
+        )
+
+    def again(self, delivery_id: int, made: Mapping[str, Any], material: Material) -> tuple[MailSource, Rendered]:
+        """Render what was sent, from what was stored. Raises NotFoundError where the mail is not in the revision."""
+        source = material.mails.get(made["mail"], {}).get(source_key(made["lang"], made["variant"]))
+        if source is None:
+            raise NotFoundError(f"The revision no longer holds the mail {made['mail']} in {made['lang']}.")
+        keys = Keys(made["key"], self.keys.secrets)
+        context = context_from_json(made["vars"], urls=self.urls(delivery_id, keys))
+        return source, self.renderer.render(source, context)
+
+    def rebuild(self, row: AnyRow, mailbox: str, made: Mapping[str, Any], material: Material) -> bytes:
+        """The bytes of a sent delivery again. `row` needs id, step_key, entity_id, topic; `mailbox` its address."""
+        source, rendered = self.again(row.id, made, material)
+        entity = material.content.entities[row.entity_id]
+        keys = Keys(made["key"], self.keys.secrets)
+        parts = self._parts(
+            row.id, rendered, entity, mailbox, made["to_name"], self.message_id(row.id, entity),
+            datetime.fromisoformat(made["date"]), keys,
+        )  # fmt: skip
+        headers = self._headers(
+            material.campaign.id, row.step_key, source, entity, material.content.topics.get(row.topic)
+        )
+        return build(parts, headers)
+
+    def urls(self, delivery_id: int, keys: Keys) -> Urls:
+        """The addresses in one delivery."""
+        base = self.base_url
+        answer = make(Kind.ANSWER, delivery_id, keys)
+        click = make(Kind.CLICK, delivery_id, keys)
+        return Urls(
+            base=base,
+            unsubscribe=f"{base}/u/{make(Kind.UNSUBSCRIBE, delivery_id, keys)}",
+            preferences=f"{base}/p/{make(Kind.PREFERENCES, delivery_id, keys)}",
+            view=f"{base}/v/{make(Kind.VIEW, delivery_id, keys)}",
+            answer=lambda key: f"{base}/a/{answer}/{key}",
+            link=lambda number: f"{base}/c/{click}/{number}",
+        )
+
+    def message_id(self, delivery_id: int, entity: Entity) -> str:
+        """The Message-ID of a delivery: the same for every attempt, so that a repeat can be told."""
+        seal = blake2b(str(delivery_id).encode(), key=self.id_key, digest_size=8).hexdigest()
+        return f"{delivery_id}.{seal}@{entity.list_domain}"
+
+    def _build(
+        self, row: AnyRow, source: MailSource, rendered: Rendered, entity: Entity, topic: Topic | None,
+        person: Mapping[str, Any], message_id: str, now: datetime, keys: Keys,
+    ) -> bytes:  # fmt: skip
+        parts = self._parts(row.id, rendered, entity, row.person_mailbox, _to_name(person), message_id, now, keys)
+        return build(parts, self._headers(row.campaign_id, row.step_key, source, entity, topic))
+
+    def _parts(
+        self, delivery_id: int, rendered: Rendered, entity: Entity, mailbox: str, to_name: str, message_id: str,
+        date: datetime, keys: Keys,
+    ) -> MessageParts:  # fmt: skip
+        return MessageParts(
+            to_address=mailbox,
+            to_name=to_name,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            date=date,
+            message_id=message_id,
+            unsubscribe_url=f"{self.base_url}/u/{make(Kind.UNSUBSCRIBE, delivery_id, keys)}",
+            unsubscribe_address=make_unsubscribe_address(delivery_id, keys, entity.bounce_domain),
+        )
+
+    def _headers(
+        self, campaign_id: str, step_key: str, source: MailSource, entity: Entity, topic: Topic | None
+    ) -> HeaderTemplate:
+        disclaimer = _in_language(entity.disclaimer, source.language)
+        return _headers(
+            entity.from_name, entity.from_address, entity.reply_to or "", entity.name, entity.list_domain,
+            topic.id if topic else "mail", campaign_id, step_key, entity.postal_address, disclaimer,
+        )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _headers(
+    from_name: str, from_address: str, reply_to: str, list_name: str, list_domain: str, topic: str, campaign_id: str,
+    step_key: str, postal_address: str, disclaimer: str,
+) -> HeaderTemplate:  # fmt: skip
+    return header_template(
+        from_name=from_name,
+        from_address=from_address,
+        reply_to=reply_to,
+        list_name=list_name,
+        list_id=f"{topic.replace('_', '-')}.{list_domain}",
+        feedback_id=(step_key, campaign_id, topic, "rfsmail"),
+        postal_address=postal_address,
+        disclaimer=disclaimer,
+    )
+
+
+def mail_step(campaign: Campaign, key: str) -> Mail:
+    """The mail of a step key. Raises NotFoundError where the campaign has no such mail step."""
+    step = find_step(campaign, key)
+    if step is None or not isinstance(step.action, Mail):
+        raise NotFoundError(f"Campaign {campaign.id} has no mail step {key!r}.")
+    return step.action
+
+
+def choose_source(material: Material, mail: Mail, lang: str | None, variant: str) -> MailSource:
+    """The mail in the person's language where the campaign has it, else in its default: es-US -> es -> en."""
+    sources = material.mails.get(mail.template, {})
+    offered = material.campaign.languages
+    tries = [lang, (lang or "").partition("-")[0], offered[0] if offered else "en"]
+    for language in tries:
+        if language and language in offered:
+            for wanted in (variant, ""):
+                source = sources.get(source_key(language, wanted))
+                if source is not None:
+                    return source
+    raise NotFoundError(f"Revision of {material.campaign.id}: no mail {mail.template} in {', '.join(offered)}.")
+
+
+def source_key(language: str, variant: str) -> str:
+    """How a revision names a mail of one language and variant."""
+    return f"{language}.{variant}" if variant else language
+
+
+def occurrences_for(live: Live, row: AnyRow, now: datetime) -> dict[str, dict[str, object] | None]:
+    """Each calendar name as this enrollment knows it: the date it is about, else the next; None where there is none."""
+    fixed = dict(row.anchors or {})
+    found: dict[str, dict[str, object] | None] = {}
+    for name, dates in live.calendar.items():
+        key = fixed.get(name)
+        if key is None and row.occurrence_key is not None and any(o.key == row.occurrence_key for o in dates):
+            key = row.occurrence_key
+        chosen = next((o for o in dates if (o.key == key if key else o.starts_at > now)), None)
+        found[name] = (
+            {"key": chosen.key, "on": chosen.moment.day, "time": chosen.moment.wall, "zone": str(chosen.moment.zone)}
+            if chosen
+            else None
+        )
+    return found
+
+
+def _words(entity: Entity) -> dict[str, object]:
+    return {
+        "id": entity.id, "name": entity.name, "from_name": entity.from_name, "website": entity.website,
+        "postal_address": entity.postal_address, "disclaimer": dict(entity.disclaimer),
+    }  # fmt: skip
+
+
+def _topic_words(topic: Topic | None) -> dict[str, object] | None:
+    return {"id": topic.id, "name": dict(topic.name), "about": dict(topic.about)} if topic else None
+
+
+def _in_language(texts: Mapping[str, str], language: str) -> str:
+    for tried in (language, language.partition("-")[0], "en"):
+        if tried in texts:
+            return texts[tried]
+    return next(iter(texts.values()), "")
+
+
+def _to_name(person: Mapping[str, Any]) -> str:
+    return " ".join(part for part in (person["given_name"], person["family_name"]) if part)

@@ -1,0 +1,275 @@
+"""
+Put people into campaigns. Running it twice enrolls nobody twice: the occasion is the key.
+
+Three things start an enrollment. Somebody's facts changed (`react` asks for her, a few people at a time). An occasion
+came: a calendar date, or the first apply of a campaign with people who already qualify. Time alone moved: an audience
+such as `age(signed_up_at) > 30d` is asked once a day. The last two walk over all people in chunks, remember how far
+they came in the transaction of each chunk, and pause between chunks so that an unsubscribe never waits for them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from rfs_mail.core.duration import Duration
+from rfs_mail.core.script import Script
+from rfs_mail.core.timing import Anchors, Instant, Moment, Planned, instant_of, plan_step, resolve, shift
+from rfs_mail.engine.live import Live, Occurrence, look, zone_of
+from rfs_mail.store import enrollments
+from rfs_mail.store.database import Store
+from rfs_mail.store.enrollments import Admission, Start
+from rfs_mail.store.types import AnyRow
+
+CHUNK = 5_000
+"""People a transaction looks at: some tens of milliseconds, so that nobody waits long behind it."""
+
+_UTC = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """How many entered, by campaign."""
+
+    entered: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.entered.values())
+
+
+def enroll(store: Store, *, now: datetime, pause: Callable[[], None] | None = None) -> Enrolled:
+    """Walk on with every walk that is due at `now`, to its end or to its daily share."""
+    entered: dict[str, int] = {}
+    with store.begin() as connection:
+        live = look(connection)
+        if live is None:
+            return Enrolled({})
+        for name, script in live.running.items():
+            for key in _walks_due(live, name, script, now):
+                enrollments.begin_sweep(connection, name, key, now=now)
+    for name in live.running:
+        while True:
+            with store.begin() as connection:
+                came, more = _walk_on(connection, live, name, now)
+            entered[name] = entered.get(name, 0) + came
+            if not more:
+                break
+            if pause is not None:
+                pause()
+    return Enrolled({name: count for name, count in entered.items() if count})
+
+
+def enroll_touched(connection: Connection, live: Live, people: list[int], *, now: datetime) -> dict[str, int]:
+    """Enroll those of a few people who now qualify, in the caller's transaction. Campaign -> how many."""
+    entered: dict[str, int] = {}
+    for name, script in live.running.items():
+        entry = script.campaign.entry
+        ask = admission(live, name, script, now=now)
+        if entry.kind == "event":
+            entered[name] = enrollments.enroll_by_event(
+                connection,
+                ask,
+                name=entry.event or "stage",
+                stage=entry.stage,
+                since=_counts_from(live, name),
+                now=now,
+                per_window=entry.per_window,
+                ids=people,
+            )
+        elif entry.kind == "person":
+            if entry.existing != "all" and not _first_walk_over(connection, name):
+                continue  # those who already qualified come in at their own pace
+            start = Start(now)
+            entered[name], _ = enrollments.enroll_people(connection, ask, start, now=now, ids=people)
+        elif entry.kind == "calendar":
+            for occurrence in _open_occurrences(live, script, now):
+                start = Start(now, f"calendar:{occurrence.key}", occurrence.key)
+                came, _ = enrollments.enroll_people(connection, ask, start, now=now, ids=people)
+                entered[name] = entered.get(name, 0) + came
+    return {name: count for name, count in entered.items() if count}
+
+
+def admission(live: Live, name: str, script: Script, *, now: datetime) -> Admission:
+    """Who may enter: the audience, none of the excludes, and nobody who already meets goal or exit."""
+    campaign = script.campaign
+    already = [ending for ending in (script.goal, *script.exits) if ending is not None and not ending.uses_enrollment]
+    must = list(script.audience)
+    if script.while_ is not None and not script.while_.uses_enrollment:
+        must.append(script.while_)
+    return Admission(
+        campaign_id=name,
+        revision_id=live.campaign(name).revision_id,
+        entity_id=campaign.entity,
+        topic=campaign.topic,
+        first_step=script.sequence.first,
+        must=tuple(must),
+        must_not=(*script.exclude, *already),
+        holdout=campaign.holdout,
+        holdout_salt=int.from_bytes(blake2b(name.encode(), digest_size=4).digest()) % 1_000_003,
+        reentry_cut=shift(now, _back(script.reentry), _UTC) if script.reentry else None,
+    )
+
+
+# -- walks -------------------------------------------------------------------------------------------------------------
+
+
+def _walks_due(live: Live, name: str, script: Script, now: datetime) -> list[str]:
+    """The keys of the walks over all people that should have begun by now."""
+    entry = script.campaign.entry
+    if entry.kind == "calendar":
+        return [f"occasion:calendar:{occurrence.key}" for occurrence in _open_occurrences(live, script, now)]
+    if entry.kind == "person" and script.audience_moves_with_time:
+        return [f"daily:{now.astimezone(UTC).date().isoformat()}"]
+    return []
+
+
+def _walk_on(connection: Connection, live: Live, name: str, now: datetime) -> tuple[int, bool]:
+    """One chunk of the oldest open walk of a campaign: how many entered, and is there more to do now?"""
+    script = live.scripts[name]
+    today = now.astimezone(UTC).date().isoformat()
+    for walk in enrollments.open_sweeps(connection, name):
+        if walk.key.startswith("endings:"):
+            continue
+        start = _start_of(live, script, walk.key, walk.started_at, now)
+        if start is None:  # its occasion is over
+            _close(connection, walk, now)
+            continue
+        share, spent = script.campaign.entry.existing, walk.entered_today if walk.day == today else 0
+        limit = share - spent if isinstance(share, int) else None
+        if limit is not None and limit <= 0:
+            continue
+        last = enrollments.last_person_id(connection)
+        up_to = min(walk.after_person_id + CHUNK, last)
+        came, looked = _take_chunk(connection, live, name, script, start, walk.after_person_id, up_to, limit, now)
+        enrollments.go_on_sweep(
+            connection, name, walk.key, after=looked, entered=came, day=today, entered_today=spent + came,
+            done_at=now if looked >= last else None,
+        )  # fmt: skip
+        return came, True
+    return 0, False
+
+
+def _take_chunk(
+    connection: Connection,
+    live: Live,
+    name: str,
+    script: Script,
+    start: Start,
+    after: int,
+    up_to: int,
+    limit: int | None,
+    now: datetime,
+) -> tuple[int, int]:
+    ask = admission(live, name, script, now=now)
+    entry = script.campaign.entry
+    if entry.kind == "event":
+        since = datetime(1970, 1, 1, tzinfo=UTC)
+        came = enrollments.enroll_by_event(
+            connection, ask, name=entry.event or "stage", stage=entry.stage, since=since, now=now,
+            per_window=entry.per_window, after=after, up_to=up_to,
+        )  # fmt: skip
+        return came, up_to
+    planned = replace(start, due_by_zone=_first_step_by_zone(connection, live, script, start, now))
+    return enrollments.enroll_people(connection, ask, planned, now=now, after=after, up_to=up_to, limit=limit)
+
+
+def _start_of(live: Live, script: Script, key: str, started_at: datetime, now: datetime) -> Start | None:
+    """What the people of this walk begin with; None where the occasion is over."""
+    if not key.startswith("occasion:calendar:"):
+        return Start(now)
+    wanted = key.removeprefix("occasion:calendar:")
+    for occurrence in _open_occurrences(live, script, now):
+        if occurrence.key == wanted:
+            began = _began(script, occurrence)
+            # Whoever qualified when the occasion began did not come late, even if this walk did.
+            entered_at = began if live.campaign(script.campaign.id).first_applied_at <= began else started_at
+            return Start(entered_at, f"calendar:{wanted}", wanted)
+    return None
+
+
+def _close(connection: Connection, walk: AnyRow, now: datetime) -> None:
+    enrollments.go_on_sweep(
+        connection, walk.campaign_id, walk.key, after=walk.after_person_id, entered=0, day=walk.day,
+        entered_today=walk.entered_today, done_at=now,
+    )  # fmt: skip
+
+
+def _first_step_by_zone(
+    connection: Connection, live: Live, script: Script, start: Start, now: datetime
+) -> dict[str, datetime]:
+    """
+    The due time of the first step for every zone, where it depends on nothing else about the person.
+
+    A first step in the past is left to `advance`, which knows what `late` says.
+    """
+    node = script.sequence.get(script.sequence.first)
+    if node is None:
+        return {}
+    times = script.times[node.step.key]
+    moments: dict[str, Moment] = {"entry": Instant(start.entered_at)}
+    for wanted in (times.names | (script.ends.names if script.ends else frozenset())) - {"entry"}:
+        if wanted != script.campaign.entry.calendar:
+            return {}
+        moments[wanted] = next(o.moment for o in live.calendar[wanted] if o.key == start.occurrence_key)
+    anchors = Anchors.of(moments)
+    planned: dict[str, datetime] = {}
+    for name in enrollments.zones(connection):
+        zone = zone_of(name)
+        ends = resolve(script.ends, anchors=anchors, zone=zone) if script.ends else None
+        plan = plan_step(
+            times.at, not_after=times.not_after, anchors=anchors, previous=None, zone=zone,
+            rules=script.rules.get(node.step.key), expires_after=script.expires,
+            ends=ends if isinstance(ends, datetime) else None,
+        )  # fmt: skip
+        if not isinstance(plan, Planned) or plan.due_at < max(now, start.entered_at):
+            continue
+        if ends is None or (isinstance(ends, datetime) and plan.due_at <= ends):
+            planned[name] = plan.due_at
+    return planned
+
+
+# -- occasions ---------------------------------------------------------------------------------------------------------
+
+
+def _open_occurrences(live: Live, script: Script, now: datetime) -> list[Occurrence]:
+    """Occurrences of the campaign's calendar name whose `from` has come and whose `to` has not."""
+    open_now = []
+    for occurrence in live.calendar.get(script.campaign.entry.calendar or "", ()):
+        ends = _at(script, occurrence, "leaves") or occurrence.starts_at + timedelta(days=1)
+        if _began(script, occurrence) <= now < ends:
+            open_now.append(occurrence)
+    return open_now
+
+
+def _began(script: Script, occurrence: Occurrence) -> datetime:
+    return _at(script, occurrence, "enters") or occurrence.starts_at
+
+
+def _at(script: Script, occurrence: Occurrence, which: str) -> datetime | None:
+    """`from` or `to` of an occurrence, on the calendar's own clock."""
+    expr = script.enters if which == "enters" else script.leaves
+    if expr is None:
+        return None
+    zone = occurrence.moment.zone or _UTC
+    found = resolve(expr, anchors=Anchors.of({occurrence.calendar: occurrence.moment}), zone=zone)
+    return found if isinstance(found, datetime) else instant_of(occurrence.moment, zone)
+
+
+def _counts_from(live: Live, name: str) -> datetime:
+    """Events count from the first apply on."""
+    return live.campaign(name).first_applied_at
+
+
+def _first_walk_over(connection: Connection, name: str) -> bool:
+    """Has the walk over those who already qualified ended? Also true where there was none to make."""
+    walk = enrollments.get_sweep(connection, name, "existing")
+    return walk is None or walk.done_at is not None
+
+
+def _back(duration: Duration) -> Duration:
+    return Duration(days=-duration.days, minutes=-duration.minutes)

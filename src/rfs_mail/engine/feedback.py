@@ -1,0 +1,296 @@
+"""
+What comes back: unsubscribes, preferences, answers, clicks, bounces, complaints. Each stops what must stop, at once.
+
+The fact and the skipping of what is queued are one transaction, so that the row lock of the outbox decides the race
+with the mark: a fact committed before the mark is never followed by a mail.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from rfs_mail.core.reasons import Reason
+from rfs_mail.store import events, outbox, people, suppressions
+from rfs_mail.store.outbox import Addressee
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What an unsubscribe did."""
+
+    already: bool
+    skipped: int
+    """Deliveries that were waiting and now never go."""
+
+
+# -- leaving -----------------------------------------------------------------------------------------------------------
+
+
+def unsubscribe(
+    connection: Connection,
+    addressee: Addressee,
+    *,
+    scope: str,
+    source: str,
+    now: datetime,
+    partners: tuple[str, ...] = (),
+) -> Left:
+    """
+    Leave, by the token of a mail: `scope` is entity, topic or partners (the entity and its partner organisations).
+
+    The header's one-click leaves the entity (RFC 8058: one POST, nothing asked). Doing it again changes nothing.
+    """
+    entity_ids = (addressee.entity_id, *partners) if scope == "partners" else (addressee.entity_id,)
+    outbox.resolve_sent(connection, [addressee.delivery_id], detail={"proof": "unsubscribe"})
+    if addressee.person_id is None:
+        already = not _suppress_all(connection, addressee.address_hash, entity_ids, source, now, addressee.delivery_id)
+        return Left(already, 0)
+    return unsubscribe_person(
+        connection, addressee.person_id, scope="topic" if scope == "topic" else "entity", entity_ids=entity_ids,
+        topic=addressee.topic, source=source, now=now, delivery_id=addressee.delivery_id,
+        campaign_id=addressee.campaign_id,
+    )  # fmt: skip
+
+
+def unsubscribe_person(
+    connection: Connection,
+    person_id: int,
+    *,
+    scope: str,
+    entity_ids: tuple[str, ...],
+    topic: str,
+    source: str,
+    now: datetime,
+    delivery_id: int | None = None,
+    campaign_id: str | None = None,
+) -> Left:
+    """Leave entities or one topic: the fact, the suppression, and what is queued, in this transaction."""
+    person = people.get_person(connection, person_id)
+    if person is None:
+        return Left(already=True, skipped=0)
+    if scope == "topic":
+        changed = suppressions.leave_topic(connection, person_id, topic, now=now)
+        skipped = outbox.skip_open(
+            connection,
+            (outbox.delivery.c.person_id == person_id) & (outbox.delivery.c.topic == topic),
+            reason=Reason.TOPIC_LEFT,
+            detail={"topic": topic},
+            now=now,
+        )
+    else:
+        changed = _suppress_all(connection, person.address_hash, entity_ids, source, now, delivery_id)
+        suppressions.withdraw(connection, person_id, entity_ids, now=now)
+        skipped = outbox.skip_open(
+            connection,
+            (outbox.delivery.c.person_id == person_id) & outbox.delivery.c.entity_id.in_(entity_ids),
+            reason=Reason.UNSUBSCRIBED,
+            detail={"entity": ", ".join(entity_ids)},
+            now=now,
+        )
+    if changed:
+        events.add_event(
+            connection, person_id, "unsubscribed", ref=topic if scope == "topic" else ",".join(entity_ids),
+            value=scope, at=now, now=now, delivery_id=delivery_id, campaign_id=campaign_id, detail={"source": source},
+        )  # fmt: skip
+    return Left(already=not changed, skipped=skipped)
+
+
+def _suppress_all(
+    connection: Connection,
+    address_hash: bytes | None,
+    entity_ids: tuple[str, ...],
+    source: str,
+    now: datetime,
+    delivery_id: int | None,
+) -> bool:
+    if address_hash is None:
+        return False
+    new = [
+        suppressions.suppress(
+            connection, address_hash, scope="entity", scope_id=entity_id, reason="unsubscribed", source=source,
+            now=now, delivery_id=delivery_id,
+        )
+        for entity_id in entity_ids
+    ]  # fmt: skip
+    return any(new)
+
+
+# -- coming back and choosing ------------------------------------------------------------------------------------------
+
+
+def opt_in(
+    connection: Connection, person_id: int, entity_ids: tuple[str, ...], *, text: str, source: str, now: datetime
+) -> None:
+    """
+    A fresh opt-in by the person herself, word for word: grants consent and lifts her unsubscribe. Never a complaint.
+    """
+    person = people.get_person(connection, person_id)
+    if person is None:
+        return
+    for entity_id in entity_ids:
+        suppressions.lift(
+            connection, person.address_hash, reasons=suppressions.LIFTED_BY_OPT_IN, because=f"opt-in: {source}",
+            now=now, entity_id=entity_id,
+        )  # fmt: skip
+        suppressions.grant(connection, person_id, entity_id, text=text, source=source, now=now)
+    events.add_event(
+        connection, person_id, "opted_in", ref=",".join(entity_ids), at=now, now=now, active=True,
+        detail={"text": text, "source": source},
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """One press of Save: the topics she wants, and the rest of the page. None leaves a thing as it is."""
+
+    topics: Mapping[str, bool]
+    paused_until: datetime | None = None
+    language: str | None = None
+    not_this_time: bool = False
+    correction: str | None = None
+    """What she wrote under "Wrong state or office? Fix it": a task for staff reads it."""
+
+
+def save_preferences(
+    connection: Connection, person_id: int, wanted: Preferences, *, source: str, now: datetime
+) -> None:
+    """Write what a person chose, and skip what is queued against it."""
+    for topic, wants in wanted.topics.items():
+        if wants:
+            suppressions.join_topic(connection, person_id, topic)
+        elif suppressions.leave_topic(connection, person_id, topic, now=now):
+            outbox.skip_open(
+                connection,
+                (outbox.delivery.c.person_id == person_id) & (outbox.delivery.c.topic == topic),
+                reason=Reason.TOPIC_LEFT, detail={"topic": topic}, now=now,
+            )  # fmt: skip
+    changes: dict[str, object] = {}
+    if wanted.language is not None:
+        changes["lang"] = wanted.language
+    if changes:
+        people.set_fields(connection, person_id, changes, now=now, source=source)
+    suppressions.set_pause(connection, person_id, wanted.paused_until, now=now)
+    if wanted.not_this_time:
+        people.set_stage(connection, person_id, "not_now", now=now, active=True)
+    events.add_event(
+        connection, person_id, "preferences", at=now, now=now, active=True,
+        detail={"topics": dict(wanted.topics), "language": wanted.language, "correction": wanted.correction,
+                "paused_until": wanted.paused_until.isoformat() if wanted.paused_until else None},
+    )  # fmt: skip
+
+
+# -- clicks ------------------------------------------------------------------------------------------------------------
+
+
+def click(
+    connection: Connection, addressee: Addressee, *, link: int, kind: str, now: datetime, detail: Mapping[str, object]
+) -> None:
+    """
+    Record a click: `kind` is human, machine or unknown, by a versioned rule (`detail` says which and why).
+
+    Raw events are kept; only a human's click counts for `clicked()` and `active()`.
+    """
+    outbox.resolve_sent(connection, [addressee.delivery_id], detail={"proof": "click"})
+    if addressee.person_id is None:
+        return
+    events.add_event(
+        connection, addressee.person_id, "clicked", ref=addressee.step_key or "", value=kind, at=now, now=now,
+        active=kind == "human", campaign_id=addressee.campaign_id, enrollment_id=addressee.enrollment_id,
+        delivery_id=addressee.delivery_id, detail={"link": link, **detail},
+    )  # fmt: skip
+
+
+# -- bounces and complaints --------------------------------------------------------------------------------------------
+
+
+def bounce(
+    connection: Connection,
+    addressee: Addressee,
+    *,
+    kind: str,
+    code: int | None,
+    reply: str,
+    now: datetime,
+    key: str | None = None,
+) -> bool:
+    """
+    A bounce: `kind` is hard, inactive, quota, policy, content or transient. Only hard suppresses at once.
+
+    Our own reputation (policy, content) never suppresses a person. Returns False for one that was recorded before.
+    """
+    if addressee.person_id is None:
+        return False
+    recorded = events.add_event(
+        connection, addressee.person_id, "bounced", ref=addressee.step_key or "", value=kind, at=now, now=now,
+        campaign_id=addressee.campaign_id, enrollment_id=addressee.enrollment_id, delivery_id=addressee.delivery_id,
+        key=key or f"bounce:{addressee.delivery_id}:{kind}", detail={"code": code, "reply": reply},
+    )  # fmt: skip
+    if recorded is None:
+        return False
+    outbox.mark_returned(connection, addressee.delivery_id, state="bounced", reply=reply, code=code)
+    if kind == "hard" and addressee.address_hash is not None:
+        suppress_everywhere(
+            connection, addressee.person_id, addressee.address_hash, reason="hard_bounce", source="bounce",
+            now=now, delivery_id=addressee.delivery_id, note=reply[:200],
+        )  # fmt: skip
+    return True
+
+
+def complain(
+    connection: Connection, addressee: Addressee, *, source: str, now: datetime, key: str | None = None
+) -> bool:
+    """A complaint: suppressed everywhere, and nothing lifts it. Returns False for one that was recorded before."""
+    if addressee.person_id is None:
+        return False
+    recorded = events.add_event(
+        connection, addressee.person_id, "complained", ref=addressee.step_key or "", at=now, now=now,
+        campaign_id=addressee.campaign_id, delivery_id=addressee.delivery_id,
+        key=key or f"complaint:{addressee.delivery_id}", detail={"source": source},
+    )  # fmt: skip
+    if recorded is None:
+        return False
+    outbox.mark_returned(connection, addressee.delivery_id, state="complained", reply=source, code=None)
+    if addressee.address_hash is not None:
+        suppress_everywhere(
+            connection, addressee.person_id, addressee.address_hash, reason="complained", source=source, now=now,
+            delivery_id=addressee.delivery_id,
+        )  # fmt: skip
+    return True
+
+
+def suppress_everywhere(
+    connection: Connection,
+    person_id: int | None,
+    address_hash: bytes,
+    *,
+    reason: str,
+    source: str,
+    now: datetime,
+    delivery_id: int | None = None,
+    note: str | None = None,
+) -> bool:
+    """Never mail this address again, whoever speaks; what is queued is skipped. False where it was so already."""
+    new = suppressions.suppress(
+        connection, address_hash, scope="all", reason=reason, source=source, now=now, delivery_id=delivery_id, note=note
+    )
+    if person_id is not None:
+        outbox.skip_open(
+            connection, outbox.delivery.c.person_id == person_id, reason=Reason.SUPPRESSED,
+            detail={"because": reason.replace("_", " "), "scope": "all"}, now=now,
+        )  # fmt: skip
+        events.touch(connection, [person_id])
+    return new
+
+
+def stop_person(connection: Connection, person_id: int, *, because: str, now: datetime) -> int:
+    """Staff stop all mail to a person; returns how many deliveries were waiting."""
+    suppressions.set_stopped(connection, person_id, because, now=now)
+    return outbox.skip_open(
+        connection,
+        outbox.delivery.c.person_id == person_id,
+        reason=Reason.STOPPED,
+        detail={"because": because},
+        now=now,
+    )

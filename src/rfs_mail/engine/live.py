@@ -1,0 +1,150 @@
+"""
+What is live now: the release as stored, each campaign read once, the dates its calendar names mean.
+
+Every verb begins by asking for this. Scripts are remembered by revision, which never changes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from rfs_mail.core.campaign import Campaign, ReleaseContent
+from rfs_mail.core.local_time import find_zone
+from rfs_mail.core.script import Script, read_script
+from rfs_mail.core.timing import Civil, Moment
+from rfs_mail.store import enrollments, releases
+from rfs_mail.store.releases import LiveCampaign, LiveRelease
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One date of a calendar name."""
+
+    calendar: str
+    key: str
+    moment: Civil
+    starts_at: datetime
+    """Start of the day in its zone where no hour is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The release, its campaigns read, its calendar."""
+
+    release: LiveRelease
+    scripts: Mapping[str, Script]
+    """Campaign id -> script of the current revision, removed campaigns left out."""
+    calendar: Mapping[str, tuple[Occurrence, ...]] = field(default_factory=dict)
+    """Calendar name -> occurrences by start."""
+
+    @property
+    def content(self) -> ReleaseContent:
+        """Entities, topics, segments, fields and calendars."""
+        return self.release.content
+
+    def campaign(self, campaign_id: str) -> LiveCampaign:
+        """The stored state of a campaign."""
+        return self.release.campaigns[campaign_id]
+
+    @property
+    def running(self) -> dict[str, Script]:
+        """The scripts of campaigns that are neither paused nor removed."""
+        return {name: script for name, script in self.scripts.items() if self.campaign(name).state == "running"}
+
+    @property
+    def paused(self) -> tuple[str, ...]:
+        """Campaigns that stand still."""
+        return tuple(name for name, campaign in self.release.campaigns.items() if campaign.state == "paused")
+
+    @property
+    def deadline_steps(self) -> tuple[tuple[str, str], ...]:
+        """(campaign, step key) of every live deadline mail."""
+        return tuple((name, key) for name, script in self.scripts.items() for key in script.deadline_steps)
+
+    def script_of(self, connection: Connection, campaign_id: str, revision_id: int) -> Script | None:
+        """The script an enrollment follows: the current one, or the one it entered where it says `on_edit: pin`."""
+        current = self.scripts.get(campaign_id)
+        if current is None or current.campaign.on_edit == "follow":
+            return current
+        if revision_id == self.campaign(campaign_id).revision_id:
+            return current
+        return self.old_script(connection, revision_id)
+
+    def old_script(self, connection: Connection, revision_id: int) -> Script:
+        """The script of an earlier revision, with the segments and fields it was applied with."""
+        revision = releases.load_revision(connection, revision_id)
+        return _script(revision_id, self.release.id, revision.definition, _Carried(revision.content, self._steps()))
+
+    def _steps(self) -> dict[str, tuple[str, ...]]:
+        return {name: tuple(step.key for step in script.campaign.walk()) for name, script in self.scripts.items()}
+
+
+def look(connection: Connection) -> Live | None:
+    """What is live, or None where nothing was ever applied. Cheap: all but two small queries is remembered."""
+    release = releases.live(connection)
+    if release is None:
+        return None
+    steps = {
+        name: tuple(step.key for step in campaign.definition.walk()) for name, campaign in release.campaigns.items()
+    }
+    carried = _Carried(release.content, steps)
+    scripts = {
+        name: _script(campaign.revision_id, release.id, campaign.definition, carried)
+        for name, campaign in release.campaigns.items()
+        if campaign.state != "removed"
+    }
+    return Live(release, scripts, _calendar(connection))
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """Context of a script that takes no part in the cache key: the revision and release ids stand for it."""
+
+    content: ReleaseContent
+    steps: Mapping[str, tuple[str, ...]]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Carried)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=512)
+def _script(revision_id: int, release_id: int, definition: Campaign, carried: _Carried) -> Script:
+    return read_script(definition, carried.content, carried.steps)
+
+
+def _calendar(connection: Connection) -> dict[str, tuple[Occurrence, ...]]:
+    found: dict[str, list[Occurrence]] = {}
+    for row in enrollments.occurrences(connection):
+        zone = find_zone(row.zone)
+        wall = time.fromisoformat(row.time) if row.time else None
+        moment = Civil(date.fromisoformat(row.on), wall, zone)
+        found.setdefault(row.calendar, []).append(Occurrence(row.calendar, row.key, moment, row.starts_at))
+    return {name: tuple(rows) for name, rows in found.items()}
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of a person; the store holds valid names only."""
+    return find_zone(name)
+
+
+def moments_of_person(signed_up_at: datetime | None, custom: Mapping[str, object], zone: ZoneInfo) -> dict[str, Moment]:
+    """The date fields of a person as anchors; what is missing or is no date is left out."""
+    from rfs_mail.core.timing import Instant
+
+    moments: dict[str, Moment] = {}
+    if signed_up_at is not None:
+        moments["signed_up_at"] = Instant(signed_up_at)
+    for slug, value in custom.items():
+        if isinstance(value, str):
+            try:
+                moments[f"custom.{slug}"] = Civil(date.fromisoformat(value[:10]), None, zone)
+            except ValueError:
+                continue
+    return moments

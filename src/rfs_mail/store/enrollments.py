@@ -1,0 +1,627 @@
+"""
+Enrollments: created once an occasion, found when due, moved, ended. Every statement here works on sets of people.
+
+Nothing else writes an enrollment, but for `outbox.wake`, which tells one that its delivery is settled.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from rfs_mail.core.expression import Expression
+from rfs_mail.core.reasons import Reason
+from rfs_mail.store import outbox
+from rfs_mail.store.dialect import insert as upsert
+from rfs_mail.store.expressions import compile_expression
+from rfs_mail.store.tables import TABLES
+from rfs_mail.store.types import AnyRow, BigId, Instant, Json
+
+person = TABLES["person"]
+enrollment = TABLES["enrollment"]
+step_done = TABLES["step_done"]
+consent = TABLES["consent"]
+suppression = TABLES["suppression"]
+topic_left = TABLES["topic_left"]
+signup = TABLES["signup"]
+event = TABLES["event"]
+touched = TABLES["touched"]
+sweep = TABLES["sweep"]
+occurrence = TABLES["occurrence"]
+
+
+# -- entering ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who may enter a campaign: all of `must`, none of `must_not`, and mailable by its entity on its topic."""
+
+    campaign_id: str
+    revision_id: int
+    entity_id: str
+    topic: str
+    first_step: str
+    must: tuple[Expression, ...] = ()
+    must_not: tuple[Expression, ...] = ()
+    holdout: float = 0.0
+    """Share kept out, 0 to 1."""
+    holdout_salt: int = 0
+    reentry_cut: datetime | None = None
+    """Earlier enrollments that ended before this do not count; None: one is one too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the new enrollments begin with."""
+
+    entered_at: datetime
+    occasion: str = ""
+    """Empty: `once:N`, counted for each person."""
+    occurrence_key: str | None = None
+    due_by_zone: Mapping[str, datetime] = field(default_factory=dict)
+    """Zone -> due time of the first step, where it is the same for everybody of a zone; else `advance` plans it."""
+
+
+def zones(connection: Connection) -> list[str]:
+    """The zones that people live in."""
+    return list(connection.execute(select(person.c.zone).distinct()).scalars())
+
+
+def last_person_id(connection: Connection) -> int:
+    """The highest person id there is; 0 where nobody is."""
+    return connection.execute(select(func.coalesce(func.max(person.c.id), 0))).scalar_one()
+
+
+def enroll_people(
+    connection: Connection,
+    admission: Admission,
+    start: Start,
+    *,
+    now: datetime,
+    ids: Sequence[int] | None = None,
+    after: int = 0,
+    up_to: int = 0,
+    limit: int | None = None,
+) -> tuple[int, int]:
+    """
+    Enroll whoever qualifies among `ids`, or among the ids in `(after, up_to]`.
+
+    Returns how many entered and the last person id that was looked at. With a `limit` the walk may stop early: the
+    second figure says where to go on. One statement: INSERT .. SELECT with the unique key as the idempotence.
+    """
+    among = person.c.id.in_(ids) if ids is not None else and_(person.c.id > after, person.c.id <= up_to)
+    chosen = select(
+        person.c.id.label("person_id"),
+        _occasion(admission, start.occasion).label("occasion"),
+        person.c.zone.label("zone"),
+    ).where(among, *_admits(admission, now=now))
+    if start.occasion:
+        previous = enrollment.alias("previous")
+        chosen = chosen.where(
+            ~exists().where(
+                previous.c.campaign_id == admission.campaign_id,
+                previous.c.person_id == person.c.id,
+                previous.c.occasion == start.occasion,
+            )
+        )
+    else:
+        chosen = chosen.where(_may_come_again(admission, person.c.id))
+    if limit is not None:
+        chosen = chosen.order_by(person.c.id).limit(limit)
+    picked = chosen.subquery("picked")
+    due: ColumnElement[Any] = literal(start.entered_at if start.entered_at > now else now, Instant())
+    planned: ColumnElement[Any] = literal(False)
+    if start.due_by_zone:
+        due = case(
+            *[(picked.c.zone == zone, literal(at, Instant())) for zone, at in start.due_by_zone.items()], else_=due
+        )
+        planned = case((picked.c.zone.in_(list(start.due_by_zone)), true()), else_=false())
+    entered = _insert(
+        connection,
+        admission,
+        select(
+            picked.c.person_id,
+            picked.c.occasion,
+            literal(start.entered_at, Instant()),
+            literal(start.occurrence_key, String()),
+            due,
+            planned,
+        ),
+    )
+    looked = up_to
+    if limit is not None and entered >= limit:
+        looked = connection.execute(
+            select(func.max(enrollment.c.person_id)).where(
+                enrollment.c.campaign_id == admission.campaign_id,
+                enrollment.c.person_id > after,
+                enrollment.c.person_id <= up_to,
+            )
+        ).scalar_one()
+    return entered, looked
+
+
+def enroll_by_event(
+    connection: Connection,
+    admission: Admission,
+    *,
+    name: str,
+    stage: str | None,
+    since: datetime,
+    now: datetime,
+    per_window: bool = False,
+    ids: Sequence[int] | None = None,
+    after: int = 0,
+    up_to: int = 0,
+) -> int:
+    """
+    Enroll the people to whom an event happened (`signup`, a name, or a stage reached), by the event's own time.
+
+    The latest such event of a person counts, and only one since `since`. Returns how many entered.
+    """
+    among = person.c.id.in_(ids) if ids is not None else and_(person.c.id > after, person.c.id <= up_to)
+    if name == "signup":
+        happened, when = signup, signup.c.at
+        latest = (
+            select(signup.c.id)
+            .where(signup.c.person_id == person.c.id, signup.c.at >= since)
+            .order_by(signup.c.at.desc(), signup.c.id.desc())
+        )
+        key = literal("event:signup-")
+        window: ColumnElement[Any] = literal(None, String())
+    else:
+        happened, when = event, event.c.at
+        matches = [event.c.person_id == person.c.id, event.c.at >= since]
+        matches.append(
+            and_(event.c.name == "stage", event.c.value == stage) if stage is not None else event.c.name == name
+        )
+        latest = select(event.c.id).where(*matches).order_by(event.c.at.desc(), event.c.id.desc())
+        key = literal("event:")
+        window = event.c.window_id
+    occasion = key + cast(happened.c.id, String)
+    if per_window and name != "signup":
+        occasion = case((event.c.window_id.is_not(None), literal("window:") + event.c.window_id), else_=occasion)
+    picked = (
+        select(
+            person.c.id.label("person_id"),
+            occasion.label("occasion"),
+            when.label("at"),
+            window.label("window_id"),
+        )
+        .select_from(person)
+        .join(happened, happened.c.id == latest.limit(1).correlate(person).scalar_subquery())
+        .where(among, *_admits(admission, now=now))
+    )
+    if not per_window:
+        picked = picked.where(_may_come_again(admission, person.c.id))
+    found = picked.subquery("picked")
+    return _insert(
+        connection,
+        admission,
+        select(
+            found.c.person_id,
+            found.c.occasion,
+            found.c.at,
+            literal(None, String()),
+            case((found.c.at > literal(now, Instant()), found.c.at), else_=literal(now, Instant())),
+            literal(False),
+            found.c.window_id,
+        ),
+    )
+
+
+def _insert(connection: Connection, admission: Admission, chosen: Select[Any]) -> int:
+    """INSERT .. SELECT of (person, occasion, entered_at, occurrence, due, planned[, window]); gives the new ones."""
+    who = chosen.subquery("chosen")
+    columns = list(who.c)
+    held_out = _held_out(admission, columns[0])
+    window = columns[6] if len(columns) > 6 else literal(None, String())
+    rows = select(
+        literal(admission.campaign_id),
+        columns[0],
+        columns[1],
+        case((held_out, literal("holdout")), else_=literal("active")),
+        literal(admission.revision_id, BigId),
+        columns[2],
+        columns[3],
+        window,
+        literal(admission.first_step),
+        case((held_out, literal(None, Instant())), else_=columns[4]),
+        columns[5],
+        literal({}, Json),
+        literal({}, Json),
+        case((held_out, columns[2]), else_=literal(None, Instant())),
+        case((held_out, literal(Reason.HOLDOUT.value)), else_=literal(None, String())),
+    )
+    names = [
+        "campaign_id", "person_id", "occasion", "state", "revision_id", "entered_at", "occurrence_key", "window_id",
+        "step_key", "due_at", "planned", "anchors", "ended_detail", "ended_at", "ended_because",
+    ]  # fmt: skip
+    # A WHERE keeps SQLite's parser from reading ON CONFLICT as a join condition.
+    statement = upsert(connection, enrollment).from_select(names, rows.where(true()), include_defaults=False)
+    return connection.execute(statement.on_conflict_do_nothing()).rowcount
+
+
+def _admits(admission: Admission, *, now: datetime) -> list[ColumnElement[bool]]:
+    """The conditions of entering, on `person`."""
+    rules = [compile_expression(must, person=person, now=now) for must in admission.must]
+    rules += [~compile_expression(never, person=person, now=now) for never in admission.must_not]
+    rules.append(
+        exists().where(
+            consent.c.person_id == person.c.id,
+            consent.c.entity_id == admission.entity_id,
+            consent.c.withdrawn_at.is_(None),
+        )
+    )
+    rules.append(
+        ~exists().where(
+            suppression.c.address_hash == person.c.address_hash,
+            suppression.c.lifted_at.is_(None),
+            or_(
+                suppression.c.scope == "all",
+                and_(suppression.c.scope == "entity", suppression.c.scope_id == admission.entity_id),
+                and_(suppression.c.scope == "topic", suppression.c.scope_id == admission.topic),
+            ),
+            suppression.c.except_topics.not_like(f"%|{admission.topic}|%"),
+        )
+    )
+    rules.append(~exists().where(topic_left.c.person_id == person.c.id, topic_left.c.topic == admission.topic))
+    rules.append(person.c.stopped_at.is_(None))
+    return rules
+
+
+def _occasion(admission: Admission, given: str) -> ColumnElement[str]:
+    if given:
+        return literal(given)
+    earlier = enrollment.alias("earlier")
+    count = (
+        select(func.count())
+        .where(earlier.c.campaign_id == admission.campaign_id, earlier.c.person_id == person.c.id)
+        .correlate(person)
+        .scalar_subquery()
+    )
+    return literal("once:") + cast(count + 1, String)
+
+
+def _may_come_again(admission: Admission, who: ColumnElement[int]) -> ColumnElement[bool]:
+    """No earlier enrollment, or, with `reentry: after`, none that is still active or ended too recently."""
+    earlier = enrollment.alias("earlier")
+    blocks = and_(earlier.c.campaign_id == admission.campaign_id, earlier.c.person_id == who)
+    if admission.reentry_cut is not None:
+        blocks = and_(
+            blocks,
+            or_(
+                earlier.c.state == "active",
+                earlier.c.state == "holdout",
+                earlier.c.ended_at.is_(None),
+                earlier.c.ended_at > admission.reentry_cut,
+            ),
+        )
+    return ~exists().where(blocks)
+
+
+def _held_out(admission: Admission, who: ColumnElement[int]) -> ColumnElement[bool]:
+    """A stable random part of the people: a multiplicative hash of person and campaign, the same in every database."""
+    if admission.holdout <= 0:
+        return false()
+    prime = 1_000_003
+    hashed = ((who % prime) * 7_368_787 + admission.holdout_salt) % prime
+    return hashed < int(admission.holdout * prime)
+
+
+# -- due ---------------------------------------------------------------------------------------------------------------
+
+
+def due(connection: Connection, *, now: datetime, limit: int, skip_campaigns: Sequence[str] = ()) -> list[AnyRow]:
+    """Active enrollments whose time has come, the longest due first, with the zone of their people."""
+    statement = (
+        select(*enrollment.c, person.c.zone, person.c.operator)
+        .join(person, person.c.id == enrollment.c.person_id)
+        .where(enrollment.c.state == "active", enrollment.c.due_at.is_not(None), enrollment.c.due_at <= now)
+        .order_by(enrollment.c.due_at)
+        .limit(limit)
+    )
+    if skip_campaigns:
+        statement = statement.where(enrollment.c.campaign_id.not_in(skip_campaigns))
+    return list(connection.execute(statement))
+
+
+def holding(
+    connection: Connection,
+    expression: Expression,
+    ids: Sequence[int],
+    *,
+    now: datetime,
+    since: ColumnElement[datetime] | None = None,
+) -> set[int]:
+    """Those of the enrollments for whose person the expression holds."""
+    if not ids:
+        return set()
+    condition = compile_expression(expression, person=person, now=now, enrollment=enrollment, since=since)
+    return set(
+        connection.execute(
+            select(enrollment.c.id)
+            .join(person, person.c.id == enrollment.c.person_id)
+            .where(enrollment.c.id.in_(ids), condition)
+        ).scalars()
+    )
+
+
+def since_waiting() -> ColumnElement[datetime]:
+    """From when facts count in a `wait_for`: since the wait began."""
+    return enrollment.c.waiting_since
+
+
+_MOVE = (
+    update(enrollment)
+    .where(enrollment.c.id == bindparam("b_id"), enrollment.c.state == "active")
+    .values(
+        step_key=bindparam("b_step"),
+        due_at=bindparam("b_due", type_=Instant()),
+        planned=bindparam("b_planned"),
+        previous_at=bindparam("b_previous", type_=Instant()),
+        waiting_on=bindparam("b_waiting_on"),
+        waiting_since=bindparam("b_waiting_since", type_=Instant()),
+        anchors=bindparam("b_anchors", type_=enrollment.c.anchors.type),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where an enrollment stands after a look at it."""
+
+    id: int
+    step_key: str
+    due_at: datetime | None
+    planned: bool
+    previous_at: datetime | None
+    waiting_on: int | None = None
+    waiting_since: datetime | None = None
+    anchors: Mapping[str, str] = field(default_factory=dict)
+
+
+def move(connection: Connection, positions: Sequence[Position]) -> None:
+    """Write where the enrollments stand now."""
+    if positions:
+        connection.execute(
+            _MOVE,
+            [
+                {
+                    "b_id": p.id,
+                    "b_step": p.step_key,
+                    "b_due": p.due_at,
+                    "b_planned": p.planned,
+                    "b_previous": p.previous_at,
+                    "b_waiting_on": p.waiting_on,
+                    "b_waiting_since": p.waiting_since,
+                    "b_anchors": dict(p.anchors),
+                }
+                for p in positions
+            ],
+        )
+
+
+def record_steps(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write `step_done`; a step that was recorded before stays as it was."""
+    if rows:
+        statement = upsert(connection, step_done).on_conflict_do_nothing()
+        connection.execute(statement, [dict(row) for row in rows])
+
+
+def steps_done(connection: Connection, ids: Sequence[int], step_key: str) -> set[int]:
+    """Those of the enrollments that have taken this step already."""
+    return set(
+        connection.execute(
+            select(step_done.c.enrollment_id).where(
+                step_done.c.enrollment_id.in_(ids), step_done.c.step_key == step_key
+            )
+        ).scalars()
+    )
+
+
+# -- ending ------------------------------------------------------------------------------------------------------------
+
+
+def end(
+    connection: Connection,
+    ids: Sequence[int],
+    *,
+    state: str,
+    reason: Reason | None,
+    detail: Mapping[str, Any] | None,
+    now: datetime,
+) -> int:
+    """
+    End active enrollments and skip what they still have in the outbox, in the caller's transaction.
+
+    Returns how many were active.
+    """
+    if not ids:
+        return 0
+    ended = connection.execute(
+        update(enrollment)
+        .where(enrollment.c.id.in_(ids), enrollment.c.state == "active")
+        .values(
+            state=state,
+            ended_at=now,
+            ended_because=reason.value if reason else None,
+            ended_detail=dict(detail or {}),
+            due_at=None,
+            waiting_since=None,
+        )
+    ).rowcount
+    if reason is not None:
+        outbox.skip_open(connection, outbox.delivery.c.enrollment_id.in_(ids), reason=reason, detail=detail, now=now)
+    return ended
+
+
+def active_of(
+    connection: Connection,
+    campaign_id: str,
+    *,
+    people: Sequence[int] | None = None,
+    after: int = 0,
+    up_to: int = 0,
+    expression: Expression,
+    holds: bool,
+    now: datetime,
+) -> list[int]:
+    """
+    Active enrollments of a campaign for which the expression holds (or does not), as ids.
+
+    Among these people, or among the enrollment ids in `(after, up_to]`.
+    """
+    condition = compile_expression(expression, person=person, now=now, enrollment=enrollment)
+    among = (
+        enrollment.c.person_id.in_(people)
+        if people is not None
+        else and_(enrollment.c.id > after, enrollment.c.id <= up_to)
+    )
+    return list(
+        connection.execute(
+            select(enrollment.c.id)
+            .join(person, person.c.id == enrollment.c.person_id)
+            .where(
+                enrollment.c.campaign_id == campaign_id,
+                enrollment.c.state == "active",
+                among,
+                condition if holds else ~condition,
+            )
+        ).scalars()
+    )
+
+
+def wake_waiting(
+    connection: Connection,
+    campaign_id: str,
+    step_key: str,
+    people: Sequence[int],
+    expression: Expression,
+    *,
+    now: datetime,
+) -> int:
+    """Let `advance` look at once at those whose `wait_for` has come true; returns how many."""
+    condition = compile_expression(expression, person=person, now=now, enrollment=enrollment, since=since_waiting())
+    ready = list(
+        connection.execute(
+            select(enrollment.c.id)
+            .join(person, person.c.id == enrollment.c.person_id)
+            .where(
+                enrollment.c.campaign_id == campaign_id,
+                enrollment.c.step_key == step_key,
+                enrollment.c.state == "active",
+                enrollment.c.waiting_since.is_not(None),
+                enrollment.c.person_id.in_(people),
+                condition,
+            )
+        ).scalars()
+    )
+    if ready:
+        connection.execute(update(enrollment).where(enrollment.c.id.in_(ready)).values(due_at=now))
+    return len(ready)
+
+
+def last_enrollment_id(connection: Connection) -> int:
+    """The highest enrollment id there is; 0 where there is none."""
+    return connection.execute(select(func.coalesce(func.max(enrollment.c.id), 0))).scalar_one()
+
+
+def of_people(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """Enrollment id -> person id."""
+    rows = connection.execute(select(enrollment.c.id, enrollment.c.person_id).where(enrollment.c.id.in_(ids)))
+    return {row.id: row.person_id for row in rows}
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next active enrollment is due; None where none is."""
+    found: datetime | None = connection.execute(
+        select(func.min(enrollment.c.due_at)).where(enrollment.c.state == "active", enrollment.c.due_at.is_not(None))
+    ).scalar_one()
+    return found
+
+
+# -- touched and sweeps ------------------------------------------------------------------------------------------------
+
+
+def take_touched(connection: Connection, limit: int) -> list[int]:
+    """Take up to `limit` touched rows off the list; returns the people, each once. Part of the caller's transaction."""
+    rows = connection.execute(select(touched.c.id, touched.c.person_id).order_by(touched.c.id).limit(limit)).all()
+    if rows:
+        # By id and not "up to the highest": on PostgreSQL a lower id may be committed later.
+        connection.execute(touched.delete().where(touched.c.id.in_([row.id for row in rows])))
+    return list(dict.fromkeys(row.person_id for row in rows))
+
+
+def get_sweep(connection: Connection, campaign_id: str, key: str) -> AnyRow | None:
+    """One walk, or None where it has not begun."""
+    return connection.execute(select(sweep).where(sweep.c.campaign_id == campaign_id, sweep.c.key == key)).one_or_none()
+
+
+def open_sweeps(connection: Connection, campaign_id: str) -> list[AnyRow]:
+    """The walks of a campaign that are not done, oldest first."""
+    return list(
+        connection.execute(
+            select(sweep)
+            .where(sweep.c.campaign_id == campaign_id, sweep.c.done_at.is_(None))
+            .order_by(sweep.c.started_at, sweep.c.key)
+        )
+    )
+
+
+def begin_sweep(connection: Connection, campaign_id: str, key: str, *, now: datetime) -> None:
+    """Begin a walk; one that exists stays as it is."""
+    connection.execute(
+        upsert(connection, sweep)
+        .values(campaign_id=campaign_id, key=key, after_person_id=0, entered=0, day="", entered_today=0, started_at=now)
+        .on_conflict_do_nothing()
+    )
+
+
+def go_on_sweep(
+    connection: Connection,
+    campaign_id: str,
+    key: str,
+    *,
+    after: int,
+    entered: int,
+    day: str,
+    entered_today: int,
+    done_at: datetime | None,
+) -> None:
+    """Write how far a walk has come, in the transaction of its chunk."""
+    connection.execute(
+        update(sweep)
+        .where(sweep.c.campaign_id == campaign_id, sweep.c.key == key)
+        .values(
+            after_person_id=after,
+            entered=sweep.c.entered + entered,
+            day=day,
+            entered_today=entered_today,
+            done_at=done_at,
+        )
+    )
+
+
+def occurrences(connection: Connection) -> list[AnyRow]:
+    """Every occurrence of every calendar name, by start."""
+    return list(connection.execute(select(occurrence).order_by(occurrence.c.calendar, occurrence.c.starts_at)))
