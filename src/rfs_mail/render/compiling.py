@@ -22,7 +22,7 @@ from rfs_mail.render.inlining import inline_template
 from rfs_mail.render.links import Links, tracked
 from rfs_mail.render.markdown import read_markdown
 from rfs_mail.render.partials import expand
-from rfs_mail.render.tags import MARK, Tags, in_html
+from rfs_mail.render.tags import Tags, in_html
 from rfs_mail.render.writing import HtmlWriter, TextWriter
 
 Files = Mapping[str, str]
@@ -31,9 +31,13 @@ Files = Mapping[str, str]
 PLAIN: Final = "plain"
 """The variant name that means the mail as it is without a variant."""
 
-_PART: Final = re.compile(r"(?:\.(?P<language>[a-z]{2}(?:-[A-Z]{2})?))?(?:\.(?P<variant>[a-z][\w-]*))?\.(?P<kind>md|html|txt)\Z")
+_PART: Final = re.compile(
+    r"(?:\.(?P<language>[a-z]{2}(?:-[A-Z]{2})?))?(?:\.(?P<variant>[a-z][\w-]*))?\.(?P<kind>md|html|txt)\Z"
+)
 _HOLE: Final = re.compile(r"\{\{-?\s*(?:(?P<name>body|subject|preheader)|words\.(?P<word>\w+))\s*-?\}\}")
-_HREF: Final = re.compile(r"(?P<before><a\b[^>]*?\bhref\s*=\s*)(?P<quote>[\"'])(?P<target>.*?)(?P=quote)", re.DOTALL | re.IGNORECASE)
+_HREF: Final = re.compile(
+    r"(?P<before><a\b[^>]*?\bhref\s*=\s*)(?P<quote>[\"'])(?P<target>.*?)(?P=quote)", re.DOTALL | re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -213,7 +217,7 @@ class _Layout:
     def _source(self, kind: str) -> str:
         paths = self._paths(kind)
         if not paths:
-            raise CampaignFileError(f"There is no templates/_layout.{kind}; copy it from a folder made by rfs-mail init.")
+            raise CampaignFileError(f"There is no templates/_layout.{kind}. Copy the one that rfs-mail init makes.")
         return expand(self._files, paths[0], self._files[paths[0]], self._tries)
 
     def _filled(self, source: str, holes: Mapping[str, str], *, html: bool) -> str:
@@ -222,7 +226,7 @@ class _Layout:
                 return holes[match["name"]]
             word = self._words.get(match["word"])
             if word is None:
-                raise CampaignFileError(f"_layout.yaml has no word {match['word']}. Write: {match['word']}: \"...\"")
+                raise CampaignFileError(f'_layout.yaml has no word {match["word"]}. Write: {match["word"]}: "..."')
             return in_html(word) if html else word
 
         return _HOLE.sub(fill, source)
@@ -284,6 +288,3 @@ def answer_keys(source: str) -> tuple[str, ...]:
             and isinstance(call.args[0], nodes.Const)
         )
     )
-
-
-__all__ = ["MARK", "Files", "MailFile", "answer_keys", "compile_mail", "known_mails", "languages_to_try", "mail_files", "names_read", "syntax_error"]

@@ -5,7 +5,7 @@ Values are plain: text, numbers, days, instants, stages, records of these. What 
 window or a calendar name carry the zone of their place, so that `office_time` knows it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
@@ -94,7 +94,7 @@ def build_context(
     custom = person.get("custom")
     fields["custom"] = Record(custom if isinstance(custom, Mapping) else {})
     context: dict[str, object] = {
-        **{name: None for name in ("topic", "signup_source")},
+        "topic": None,
         **{name: _occurrence(occurrence) for name, occurrence in (calendar or {}).items()},
         **(facts or {}),
         **fields,
@@ -249,24 +249,47 @@ def needed(source: MailSource) -> frozenset[str]:
 def _paths(text: str) -> set[str]:
     """Each name a text reads, with its first field where it is read through one."""
     tree = TEXT.parse(text)
-    inside = {id(read.node) for read in tree.find_all(nodes.Getattr) if isinstance(read.node, nodes.Name)}
-    paths = {
-        f"{read.node.name}.{read.attr}" for read in tree.find_all(nodes.Getattr) if isinstance(read.node, nodes.Name)
-    }
+    paths: set[str] = set()
+    inside: set[int] = set()
+    for read in tree.find_all(nodes.Getattr):
+        if isinstance(read.node, nodes.Name):
+            paths.add(f"{read.node.name}.{read.attr}")
+            inside.add(id(read.node))
+    for asked in _asked(tree):
+        if any(path.startswith(f"{asked.name}.") for path in paths):
+            inside.add(id(asked))
     paths |= {name.name for name in tree.find_all(nodes.Name) if name.ctx == "load" and id(name) not in inside}
     return paths
 
 
-def variables_json(context: Mapping[str, object], source: MailSource, *, urls: bool = True) -> dict[str, Any]:
+def _asked(tree: nodes.Template) -> Iterator[nodes.Name]:
+    """The names that are only asked whether they are there: `{% if window and ... %}`, `window is none`."""
+    open_tests: list[nodes.Node] = [branch.test for branch in tree.find_all(nodes.If)]
+    open_tests += [choice.test for choice in tree.find_all(nodes.CondExpr)]
+    while open_tests:
+        test = open_tests.pop()
+        if isinstance(test, nodes.Name):
+            yield test
+        elif isinstance(test, nodes.And | nodes.Or):
+            open_tests += [test.left, test.right]
+        elif isinstance(test, nodes.Not) or (isinstance(test, nodes.Test) and test.name in {"none", "defined"}):
+            open_tests.append(test.node)
+
+
+def variables_json(
+    context: Mapping[str, object], source: MailSource, *, urls: bool = True, leave_out: Collection[str] = ()
+) -> dict[str, Any]:
     """
     The part of a context that a mail reads, as JSON values: small, and enough to render the same bytes again.
 
-    With `urls=False` the addresses of the delivery are left out; they then come from `context_from_json(urls=...)`.
+    With `urls=False` the addresses of the delivery are left out, with `leave_out` names that are the same for many
+    (`{"entity", "campaign"}`); `context_from_json` takes both back. Raises TypeError for a value that is no template
+    value.
     """
     stored: dict[str, Any] = {"_zone": str(context.get("_zone") or "UTC"), "sent_on": pack(context.get("sent_on"))}
     for path in sorted(needed(source)):
         name, dot, attribute = path.partition(".")
-        if name not in context or (not urls and name in PAGES):
+        if name not in context or name in leave_out or (not urls and name in PAGES):
             continue
         value = context[name]
         if dot and isinstance(value, Record):
@@ -289,13 +312,16 @@ def _addresses(context: Mapping[str, object], source: MailSource) -> dict[str, A
     return stored
 
 
-def context_from_json(stored: Mapping[str, Any], *, urls: Urls | None = None) -> dict[str, object]:
+def context_from_json(
+    stored: Mapping[str, Any], *, urls: Urls | None = None, more: Mapping[str, object] | None = None
+) -> dict[str, object]:
     """
     The context that `variables_json` kept.
 
-    Rendering the same source with it gives the same bytes. `urls` gives the addresses where they were not kept.
+    Rendering the same source with it gives the same bytes. `urls` gives the addresses where they were not kept,
+    `more` the values that were left out, as `build_context` made them.
     """
-    context: dict[str, object] = {} if urls is None else urls.names()
+    context: dict[str, object] = {**(more or {}), **({} if urls is None else urls.names())}
     for name, value in stored.items():
         match name:
             case "_zone":
@@ -355,8 +381,3 @@ def unpack(stored: Any) -> object:
             return date.fromisoformat(inside)
         case _:
             return Record({name: unpack(item) for name, item in inside.items()})
-
-
-def names_in(context: Mapping[str, object]) -> Iterable[str]:
-    """The names of a context that templates may write."""
-    return (name for name in context if not name.startswith("_"))

@@ -12,9 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import tzinfo as TimeZone
 from functools import update_wrapper
 from typing import Any, Final, NoReturn
-from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, nodes, pass_context
+from jinja2 import StrictUndefined, nodes, pass_context
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.ext import Extension
 from jinja2.filters import FILTERS
@@ -219,7 +218,7 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
 
 _HUGE_METHODS: Final = frozenset({"format", "format_map", "center", "ljust", "rjust", "zfill", "expandtabs", "join"})
 
-_TESTS: Final = frozenset({"none", "defined", "undefined", "true", "false", "odd", "even", "divisibleby", "string", "number"})
+_TESTS: Final = frozenset({"none", "defined", "undefined", "true", "false", "odd", "even", "divisibleby"})
 
 
 def _comparison_tests() -> dict[str, Callable[..., bool]]:
@@ -247,7 +246,7 @@ def _default(value: Any, fallback: Any = "", boolean: bool = False) -> Any:
 
 
 def _join(values: Any, between: str = "", word: str = "") -> Any:
-    """`places | join(", ")`, and with a word before the last: `places | join(", ", "and")`. Leaves out what is missing."""
+    """`places | join(", ")`, or with a word before the last: `places | join(", ", "and")`. Skips what is missing."""
     parts = [value for value in values if value is not None]
     escaped = any(hasattr(part, "__html__") for part in parts)
     text: Callable[[Any], str] = escape if escaped else str
@@ -380,18 +379,8 @@ def _filters() -> Iterator[tuple[str, Callable[..., Any]]]:
 
 FILTER_NAMES: Final = frozenset(name for name, _ in _filters())
 
-
-def zone_of(name: object) -> ZoneInfo | None:
-    """The zone of a name, or `None` for anything that is not one."""
-    if isinstance(name, ZoneInfo):
-        return name
-    try:
-        return ZoneInfo(str(name)) if name else None
-    except (ValueError, KeyError, OSError):
-        return None
+TEST_NAMES: Final = _TESTS | frozenset(_comparison_tests())
 
 
 HTML: Final = MailEnvironment(autoescape=True)
 TEXT: Final = MailEnvironment(autoescape=False)
-
-__all__ = ["FILTER_NAMES", "HTML", "LONGEST_TEXT", "TEXT", "Environment", "MailEnvironment", "TemplateFault", "TemplateSyntaxError", "label_of", "zone_of"]

@@ -66,8 +66,8 @@ def read_markdown(text: str, tags: Tags) -> list[Block]:
 
 def _parser(tags: Tags) -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable(["code"])
-    parser.normalizeLink = _normal_target  # type: ignore[method-assign]
-    parser.validateLink = _allowed_target  # type: ignore[method-assign]
+    parser.normalizeLink = _normal_target  # type: ignore[method-assign, assignment]
+    parser.validateLink = _allowed_target  # type: ignore[method-assign, assignment]
 
     def statement(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
@@ -80,8 +80,8 @@ def _parser(tags: Tags) -> MarkdownIt:
         state.line = start + 1
         return True
 
-    interrupts = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    parser.block.ruler.before("table", "statement", statement, interrupts)
+    interrupts = ["paragraph", "reference", "blockquote", "list"]
+    parser.block.ruler.before("table", "statement", statement, {"alt": interrupts})
     return parser
 
 

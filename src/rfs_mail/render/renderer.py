@@ -39,7 +39,7 @@ class _Part:
         for piece in self.root(context):
             size += len(piece)
             if size > LONGEST_TEXT:
-                raise TemplateFault(f"it grows beyond {LONGEST_TEXT // 1024} kB; look for a loop that repeats too often")
+                raise TemplateFault(f"it grows beyond {LONGEST_TEXT // 1024} kB; look for a loop without an end")
             pieces.append(piece)
         return "".join(pieces)
 

@@ -25,8 +25,7 @@ MARK: Final = re.compile(f"{OPEN}(\\d+){CLOSE}")
 _ONLY_MARKS: Final = re.compile(rf"\s*(?:{OPEN}\d+{CLOSE}\s*)+\Z")
 _BARE_BRACE: Final = re.compile(r"\{(?=[{%#]|\Z)")
 
-_OPENERS: Final = {"if": "endif", "for": "endfor", "macro": "endmacro", "with": "endwith", "call": "endcall"}
-_OPENERS |= {"filter": "endfilter"}
+_OPENERS: Final = {word: f"end{word}" for word in ("if", "for", "macro", "with", "call", "filter")}
 _CLOSERS: Final = frozenset(_OPENERS.values())
 
 

@@ -12,8 +12,6 @@ WIDTH: Final = 76
 """Lines of a text part are folded here, never inside a word or an address."""
 
 _PREFIX: Final = re.compile(r"(?:> ?|\s+|[-*] |\d{1,3}[.)] )*")
-_BLANKS: Final = re.compile(r"\n{3,}")
-_LINE_END_BLANKS: Final = re.compile(r"[ \t]+$", re.MULTILINE)
 
 
 # --- HTML -------------------------------------------------------------------------------------------------------------
@@ -156,9 +154,7 @@ class TextWriter:
 
     def _again(self, marks: str) -> str:
         """The same statements as marks without whitespace control."""
-        return "".join(
-            self._tags.add(type(tag)(tag.plain_source, tag.kind, tag.word)) for tag in self._tags.of(marks)
-        )
+        return "".join(self._tags.add(type(tag)(tag.plain_source, tag.kind, tag.word)) for tag in self._tags.of(marks))
 
     def _block(self, block: Block) -> str:
         inside = self._inline(block.inline)
@@ -256,28 +252,27 @@ def fold(text: str) -> str:
 
 def _folded(line: str) -> str:
     prefix = _PREFIX.match(line)
-    first = prefix[0] if prefix is not None else ""
+    first = prefix[0] if prefix is not None and len(prefix[0]) <= WIDTH // 2 else ""
     rest = re.sub(r"[^>]", " ", first)
     lines: list[str] = []
-    current = first
-    bare = True
-    for word in line[len(first) :].split(" "):
-        if bare:
-            current, bare = current + word, False
-        elif len(current) + 1 + len(word) <= WIDTH:
-            current = f"{current} {word}"
-        else:
-            lines.append(current)
-            current = rest + word
-    return "\n".join([*lines, current])
+    begin = len(first)
+    while len(line) > WIDTH:
+        cut = line.rfind(" ", begin, WIDTH + 1)
+        if cut <= begin:
+            cut = line.find(" ", WIDTH)
+            if cut == -1:
+                break
+        lines.append(line[:cut].rstrip())
+        line = rest + line[cut + 1 :].lstrip(" ")
+    return "\n".join([*lines, line])
 
 
 def finished_text(text: str) -> str:
-    """A rendered text part: folded, at most one blank line at a time, no blanks at line ends, one newline at the end."""
+    """A rendered text part: folded, one blank line at a time at most, none at the end, no blanks at line ends."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if " \n" in text or "\t\n" in text:
-        text = _LINE_END_BLANKS.sub("", text)
-    if "\n\n\n" in text:
-        text = _BLANKS.sub("\n\n", text)
+    while " \n" in text:
+        text = text.replace(" \n", "\n")
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
     return fold(text).strip() + "\n"
