@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -245,6 +246,29 @@ def test_sqlite_is_durable_and_lets_readers_read(sqlite_store: Store) -> None:
 
 
 # -- opening -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_file_that_another_process_is_writing_is_waited_for(tmp_path: Path) -> None:
+    """Two processes may open the same new database at once: the later one waits instead of failing."""
+    path = tmp_path / "new.db"
+    first = sqlite3.connect(path, isolation_level=None)
+    first.execute("BEGIN IMMEDIATE")
+    first.execute("CREATE TABLE made_by_the_first (id INTEGER)")
+    store, found = Store(f"sqlite:///{path}"), []
+
+    def look() -> None:
+        with store.read() as connection:
+            found.extend(connection.execute(text("SELECT name FROM sqlite_master")).scalars())
+
+    waiter = threading.Thread(target=look)
+    waiter.start()
+    waiter.join(0.2)
+    assert waiter.is_alive()
+    first.execute("COMMIT")
+    waiter.join(30)
+    first.close()
+    store.close()
+    assert found == ["made_by_the_first"]
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://me@db.test/mail"])

@@ -11,6 +11,8 @@ import fcntl
 import json
 import os
 import socket
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -203,8 +205,8 @@ def _sqlite_engine(url: Any) -> Engine:
     def configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
+        _use_wal(cursor)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",  # a forgotten `sending` would break the promise of the mark
             f"busy_timeout={BUSY_SECONDS * 1000}",
             "cache_size=-65536",
@@ -220,6 +222,18 @@ def _sqlite_engine(url: Any) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _use_wal(cursor: sqlite3.Cursor) -> None:
+    """Switch to WAL. Of all statements this one does not wait for others that open the same new file; so we do."""
+    for attempt in range(BUSY_SECONDS * 20):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or attempt == BUSY_SECONDS * 20 - 1:
+                raise
+            time.sleep(0.05)
 
 
 def _postgres_engine(url: Any) -> Engine:
