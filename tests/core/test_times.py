@@ -265,7 +265,7 @@ def test_says_what_it_needs(text: str, relative: bool, window: bool, office: boo
     """A time tells what it counts from, and what must be known before it means anything."""
     expr = parse(text)
     assert (expr.is_relative, expr.needs_window, expr.needs_office) == (relative, window, office)
-    assert (expr.counts_down, expr.names) == (down, names)
+    assert (expr.counts_down, set(expr.names)) == (down, names)
 
 
 def test_a_name_of_calendar_and_window_is_the_calendars() -> None:

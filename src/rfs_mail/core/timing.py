@@ -21,41 +21,10 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from rfs_mail.core.duration import Duration
-from rfs_mail.core.local_time import (
-    MIDNIGHT,
-    find_zone,
-    in_utc,
-    local_date,
-    local_day_start,
-    local_instant,
-    shift_days,
-)
+from rfs_mail.core.local_time import MIDNIGHT, find_zone, in_utc, local_date, local_instant, shift_days
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.send_hours import SendRules, is_open, last_opening, next_opening
 from rfs_mail.core.times import Anchor, AnchorKind, Clock, TimeExpr
-
-__all__ = [
-    "DEFAULT_EXPIRES",
-    "Anchors",
-    "Civil",
-    "Instant",
-    "Moment",
-    "Planned",
-    "SendRules",
-    "Unknown",
-    "Unplannable",
-    "find_zone",
-    "instant_of",
-    "is_open",
-    "last_opening",
-    "local_date",
-    "local_day_start",
-    "local_instant",
-    "next_opening",
-    "plan_step",
-    "resolve",
-    "shift",
-]
 
 DEFAULT_EXPIRES: Final = Duration(minutes=48 * 60)
 
