@@ -185,7 +185,9 @@ def enhanced_status(code: int, text: str) -> str:
 def printable(text: str) -> str:
     """A reply's text on one line, without anything that a terminal or a page would act on, at most 500 characters."""
     flat = " ".join(text[: 4 * TEXT_LIMIT].split())
-    return "".join([letter if letter.isprintable() else "?" for letter in flat])[:TEXT_LIMIT]
+    if not flat.isprintable():
+        flat = "".join([letter if letter.isprintable() else "?" for letter in flat])
+    return flat[:TEXT_LIMIT]
 
 
 def _deferred(phase: Phase, code: int, status: str, text: str) -> Deferred:
