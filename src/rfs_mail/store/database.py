@@ -121,6 +121,14 @@ class Store:
 
         upgrade(self.engine)
 
+    def schema_state(self) -> tuple[str | None, str]:
+        """The schema version of the database (None: no tables yet) and the one this program needs. Changes nothing."""
+        from rfs_mail.store.schema import current, head
+
+        if self.path is not None and not self.path.exists():
+            return None, head()
+        return current(self.engine), head()
+
     def check_schema(self) -> None:
         """Refuse a missing, older or newer schema with what to do about it."""
         from rfs_mail.store.schema import explain_mismatch
