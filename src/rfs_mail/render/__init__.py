@@ -2,10 +2,12 @@
 Templates to mails: compile once when a release is applied, render once a person.
 
     files ──compile_mail──> MailSource ──Renderer.render(context)──> Rendered
+      └────lint_mail──────> findings          └──── build_context / variables_json / context_from_json
 """
 
 from rfs_mail.render.compiling import MailFile, compile_mail, mail_files
 from rfs_mail.render.context import Urls, build_context, context_from_json, needed, variables_json
+from rfs_mail.render.linting import lint_layouts, lint_mail
 from rfs_mail.render.renderer import Renderer
 
 __all__ = [
@@ -15,6 +17,8 @@ __all__ = [
     "build_context",
     "compile_mail",
     "context_from_json",
+    "lint_layouts",
+    "lint_mail",
     "mail_files",
     "needed",
     "variables_json",

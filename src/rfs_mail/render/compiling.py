@@ -138,7 +138,7 @@ def known_mails(files: Files) -> frozenset[str]:
     return frozenset(
         match[1]
         for path in files
-        if (match := re.match(r"((?:[^/]+/)+[^/._][^/.]*)\.(?:[\w.-]+\.)?(?:md|html)\Z", path))
+        if (match := re.match(r"(?!partials/)((?:[^/]+/)+[^/._][^/.]*)\.(?:[\w.-]+\.)?(?:md|html)\Z", path))
     )
 
 

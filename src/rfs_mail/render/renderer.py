@@ -20,6 +20,12 @@ KEPT_TEMPLATES: Final = 256
 """How many compiled mails and titles one renderer keeps; the least recently used goes first."""
 
 _TAG: Final = re.compile(r"\{[{%#]")
+_DYNAMIC_TARGET: Final = re.compile(
+    r"""href\s*=\s*["'](?:\{% if _link %\}\{\{ link\(\d+\) \}\}\{% else %\})?"""
+    r"""\{[{%](?!-?\s*(?:if _link|answer\(|(?:unsubscribe|preferences|view|base)_url\b))"""
+)
+_TARGET: Final = re.compile(r"""href\s*=\s*["']([^"']*)""", re.IGNORECASE)
+_GOOD_TARGET: Final = re.compile(r"\s*(?:https?://|mailto:|tel:|sms:|#)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class _Mail:
     html: _Part
     text: _Part
     inline_later: bool
+    check_targets: bool
 
 
 class Renderer:
@@ -79,6 +86,8 @@ class Renderer:
             mail = self._mail(source)
             values = self._values(context, source.language)
             html = mail.html.render(values, source.path)
+            if mail.check_targets:
+                _refuse_strange_targets(html)
             return Rendered(
                 subject=_one_line(mail.subject.render(values, source.path)),
                 preheader=_one_line(mail.preheader.render(values, source.path)),
@@ -126,6 +135,7 @@ class Renderer:
             html=_part(HTML, source.html),
             text=_part(TEXT, source.text),
             inline_later=has_rules(source.html),
+            check_targets=_DYNAMIC_TARGET.search(source.html) is not None,
         )
         with self._lock:
             self._mails[source] = mail
@@ -152,6 +162,13 @@ def _part(environment: MailEnvironment, source: str) -> _Part:
         return _Part(source, None, environment)
     template: Template = environment.from_string(source)
     return _Part(None, template.root_render_func, environment)
+
+
+def _refuse_strange_targets(html: str) -> None:
+    """Raise TemplateFault where a link that begins with somebody's value leads to a script instead of a page."""
+    for target in _TARGET.findall(html):
+        if not _GOOD_TARGET.match(target):
+            raise TemplateFault("a link does not begin with https://, mailto: or tel:", "link")
 
 
 def _one_line(text: str) -> str:
