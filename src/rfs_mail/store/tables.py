@@ -91,6 +91,8 @@ class Person(SQLModel, table=True):
 
 
 class PersonTag(SQLModel, table=True):
+    """A word that staff or a campaign put on a person."""
+
     __tablename__ = "person_tag"
     person_id: int = _ref(primary=True)
     tag: str = Field(sa_column=Column(Text, primary_key=True))
@@ -98,6 +100,8 @@ class PersonTag(SQLModel, table=True):
 
 
 class PersonRole(SQLModel, table=True):
+    """What a person is to the organisation besides: volunteer, donor ..."""
+
     __tablename__ = "person_role"
     person_id: int = _ref(primary=True)
     role: str = Field(sa_column=Column(Text, primary_key=True))
@@ -254,6 +258,8 @@ class FilingWindow(SQLModel, table=True):
 
 
 class Milestone(SQLModel, table=True):
+    """A date of a filing window besides its opening and closing: petition_due ..."""
+
     __tablename__ = "milestone"
     window_id: str = Field(sa_column=Column(Text, primary_key=True))
     name: str = Field(sa_column=Column(Text, primary_key=True))
