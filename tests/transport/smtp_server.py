@@ -25,8 +25,8 @@ A script maps an address to what happens in a phase, `"*"` to what happens to ev
     rset, noop, quit  "*"             250, 250, 221
 
 What happens is a reply (`"550 5.1.1 no such user"`, several lines with `\\r\\n`; 421 closes), `Drop()`, `Hang()`,
-`Slow(seconds)`, None for the default, or a list of these, one a time, and then the default. A message is kept where
-the reply to its dot begins with 2, and where `Drop(accepted=True)` takes it and breaks off.
+`Stall()`, `Slow(seconds)`, None for the default, or a list of these, one a time, and then the default. A message is
+kept where the reply to its dot begins with 2, and where `Drop(accepted=True)` takes it and breaks off.
 """
 
 import argparse
@@ -56,7 +56,12 @@ class Drop:
 
 @dataclass(frozen=True)
 class Hang:
-    """Never answer."""
+    """Never answer, and read on."""
+
+
+@dataclass(frozen=True)
+class Stall:
+    """Never answer, and read nothing more."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Slow:
     reply: str | None = None
 
 
-Action = str | Drop | Hang | Slow | None
+Action = str | Drop | Hang | Stall | Slow | None
 Script = Mapping[str, Mapping[str, Action | Sequence[Action]]]
 
 _MAIL = re.compile(rb"MAIL FROM:<([^<>\s]*)>((?: \S+)*)", re.IGNORECASE)
@@ -431,7 +436,7 @@ class SmtpServer:
             await asyncio.sleep(action.seconds)
             action = action.reply
         reply = action if isinstance(action, str) else f"250 2.0.0 queued as {self.accepted + 1}"
-        if isinstance(action, Drop | Hang):
+        if isinstance(action, Drop | Hang | Stall):
             await self._act(session, action, reply)
         if reply.startswith("2"):
             self._accept(session, wire)
@@ -501,6 +506,9 @@ class SmtpServer:
         return await self._act(session, self._action(phase, *addresses), default)
 
     async def _act(self, session: _Session, action: Action, default: str) -> str:
+        if isinstance(action, Stall):
+            await self._flush(session)
+            await asyncio.Event().wait()
         if isinstance(action, Slow):
             await self._flush(session)
             await asyncio.sleep(action.seconds)
@@ -566,7 +574,7 @@ class SmtpServer:
 
 
 def _script_from_json(text: str) -> Script:
-    words: dict[str, Action] = {"drop": Drop(), "drop-accepted": Drop(accepted=True), "hang": Hang()}
+    words: dict[str, Action] = {"drop": Drop(), "drop-accepted": Drop(accepted=True), "hang": Hang(), "stall": Stall()}
     raw: dict[str, dict[str, str | list[str]]] = json.loads(text)
 
     def action(value: str) -> Action:
