@@ -41,7 +41,7 @@ $(READY): pyproject.toml constraints.txt
 
 # Files of tests are spread over two processes: quicker on any machine, and it keeps tests from leaning on each other.
 test: $(READY)
-	@$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -33,12 +33,12 @@ max_prepared_transactions = 0
 _WATCH = """
 {
     while kill -0 "$1"; do sleep 0.5; done
-    kill -QUIT "$2"
-    for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$2" || break; sleep 0.2; done
-    rm -rf "$3"
+    server=$(head -n 1 "$2/data/postmaster.pid") && kill -QUIT "$server" &&
+        for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$server" || break; sleep 0.2; done
+    rm -rf "$2"
 } &
 """
-"""Ends the server when the run is over, however it ended: $1 the run's process, $2 the server's, $3 the folder."""
+"""Ends the server when the run is over, however it ended: $1 is the run's process, $2 the folder."""
 
 
 class NoServer(Exception):
@@ -89,11 +89,12 @@ def shared_server(run: str, owner: int) -> Server:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if refused.exists():
             raise NoServer(refused.read_text())
+        _clean_up_after(owner, folder)
         template = f"rfs_mail_template_{run}"
         if not said.exists():
             given = os.environ.get(SERVER_VARIABLE)
             try:
-                url = given or _start(folder, owner)
+                url = given or _start(folder)
                 _make_template(url, template)
             except NoServer as error:
                 refused.write_text(str(error))
@@ -102,7 +103,23 @@ def shared_server(run: str, owner: int) -> Server:
         return Server(make_url(said.read_text()), template)
 
 
-def _start(folder: Path, owner: int) -> str:
+def _clean_up_after(owner: int, folder: Path) -> None:
+    """Once a run: leave somebody behind who ends the server and removes the folder."""
+    watched = folder / "watched"
+    if watched.exists():
+        return
+    subprocess.run(
+        ["/bin/sh", "-c", _WATCH, "sh", str(owner), str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        start_new_session=True,  # an interrupt at the keyboard ends the tests, not the one who cleans up after them
+    )
+    watched.touch()
+
+
+def _start(folder: Path) -> str:
     try:
         with warnings.catch_warnings():
             # The package asks for the runtime folder of a login session; without one it falls back by itself.
@@ -121,14 +138,6 @@ def _start(folder: Path, owner: int) -> str:
         server.start()
     except Exception as error:  # whatever keeps a server from starting here: no account to run as, no space, no memory
         raise NoServer(f"PostgreSQL does not start here: {type(error).__name__}: {error}") from error
-    subprocess.run(
-        ["/bin/sh", "-c", _WATCH, "sh", str(owner), str(server.get_pid()), str(folder)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=True,
-        start_new_session=True,  # an interrupt at the keyboard ends the tests, not the one who cleans up after them
-    )
     return str(server.get_uri())
 
 
