@@ -34,6 +34,8 @@ class Draft:
     path: str
     campaign: Campaign
     whole: bool
+    step_keys: tuple[str, ...] = ()
+    """Every key that stands in the file, also of steps that were left out."""
 
 
 def read_campaign(desk: Desk, root: Node, defaults: Table | None, entities: Mapping[str, Entity]) -> Draft | None:
@@ -90,7 +92,8 @@ def read_campaign(desk: Desk, root: Node, defaults: Table | None, entities: Mapp
         on_uncertain="hold" if uncertain == "hold" else "resend" if uncertain == "resend" else None,
     )
     broken = any(finding.severity == "error" for finding in desk.findings[before:])
-    return Draft(file, campaign, reader.whole and not broken and bool(campaign_id and entry and steps))
+    whole = reader.whole and not broken and bool(campaign_id and entry and steps)
+    return Draft(file, campaign, whole, tuple(reader.seen))
 
 
 def _missing(desk: Desk, own: Table, defaults: Table | None) -> None:

@@ -1,0 +1,1 @@
+"""What `check` looks at beyond the shape of the files, one kind of question a file."""

@@ -1,0 +1,97 @@
+"""The templates a campaign needs are there, in its languages and variants; and each template is needed by a step."""
+
+from collections.abc import Iterator
+
+from rfs_mail.campaign_files.campaigns import Draft
+from rfs_mail.core.campaign import Mail, Step
+from rfs_mail.core.findings import Finding
+from rfs_mail.engine.checking.bench import Bench, in_window, step_path
+from rfs_mail.engine.compiling import Compiled
+from rfs_mail.render import lint_layouts, lint_mail
+from rfs_mail.render.compiling import answer_keys, known_mails, mail_files
+
+
+def check_mails(bench: Bench, compiled: Compiled) -> None:
+    """Look at the templates of every mail step, at the layout, and for templates that no step uses."""
+    used: set[str] = set()
+    for draft in bench.project.drafts:
+        for step in draft.campaign.walk():
+            if isinstance(step.action, Mail):
+                used.add(step.action.template)
+                _template(bench, draft, step, step.action, compiled)
+                _first_language(bench, draft, step, compiled)
+                _unoffered(bench, draft, step, step.action, compiled)
+    if used:
+        languages = tuple(
+            dict.fromkeys(language for draft in bench.project.drafts for language in draft.campaign.languages)
+        )
+        folder = bench.project.places.templates
+        bench.findings += lint_layouts(bench.project.files, languages=languages, folder=folder)
+    if all(draft.whole for draft in bench.project.drafts):
+        _unused(bench, used)
+
+
+def _template(bench: Bench, draft: Draft, step: Step, mail: Mail, compiled: Compiled) -> None:
+    """What the templates themselves hold, and whether they can be compiled: told at its place in the template."""
+    project, campaign = bench.project, draft.campaign
+    entity = project.content.entities.get(campaign.entity)
+    found: tuple[Finding, ...] = ()
+    if mail_files(project.files, mail.template):
+        found = lint_mail(
+            project.files,
+            mail.template,
+            languages=campaign.languages,
+            default_language=entity.languages[0] if entity else campaign.languages[0],
+            variants=tuple(mail.variants),
+            subject=mail.subject or "",
+            answers=frozenset(mail.answers),
+            calendar=tuple(project.content.calendars),
+            windows=in_window(campaign),
+            custom=tuple(project.content.fields),
+            folder=project.places.templates,
+        )
+        bench.findings += found
+    if not any(finding.severity == "error" for finding in found):
+        bench.findings += compiled.failures.get((draft.path, step.key), ())
+
+
+def _first_language(bench: Bench, draft: Draft, step: Step, compiled: Compiled) -> None:
+    """A mail exists in the campaign's first language: everybody else falls back on it."""
+    first = draft.campaign.languages[0]
+    for (path, key, language, _variant), source in compiled.sources.items():
+        if (path, key, language) == (draft.path, step.key, first) and source.language != first:
+            assert isinstance(step.action, Mail)
+            where = f"{bench.project.places.templates}/{step.action.template}.{first}.md"
+            said = f"there is no {first} text, and {first} is the first language of the campaign. Write {where}"
+            bench.tell("error", "missing-language", step_path(draft, step.key, "mail"), said)
+            return
+
+
+def _unoffered(bench: Bench, draft: Draft, step: Step, mail: Mail, compiled: Compiled) -> None:
+    """An answer that is declared is offered by the template, in every language."""
+    for (path, key, _language, _variant), source in compiled.sources.items():
+        if (path, key) != (draft.path, step.key):
+            continue
+        offered = {answer for text in (source.html, source.text) for answer in answer_keys(text)}
+        for answer in sorted(set(mail.answers) - offered):
+            where = f"{bench.project.places.templates}/{source.path}"
+            bench.tell(
+                "error",
+                "unoffered-answer",
+                step_path(draft, step.key, "answers", answer),
+                f'{where} does not offer it. Write there: {{{{ answer("{answer}", "...") }}}}',
+            )
+
+
+def _unused(bench: Bench, used: set[str]) -> None:
+    for name in sorted(known_mails(bench.project.files) - used):
+        for file in _files(bench, name):
+            bench.findings.append(
+                bench.project.sources.finding(
+                    "warning", "unused", "no step sends this mail.", (f"{bench.project.places.templates}/{file}",)
+                )
+            )
+
+
+def _files(bench: Bench, name: str) -> Iterator[str]:
+    yield from (file.path for file in mail_files(bench.project.files, name)[:1])
