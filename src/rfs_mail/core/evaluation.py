@@ -172,9 +172,11 @@ class _Asking:
 
     @property
     def window(self) -> WindowFact:
-        if self.facts.window is None:
+        if self.facts.window is not None:
+            return self.facts.window
+        if self.facts.enrollment is None:
             raise ValueError("the expression asks about its window, and these facts have none")
-        return self.facts.window
+        return WindowFact("")  # somebody entered without one: everything about it is missing
 
     def compared(self, asked: Compare) -> bool:
         left, operator, right = asked.left, asked.operator, asked.right
@@ -275,7 +277,7 @@ class _Asking:
         return self.latest(asked, lambda each: each.name == "clicked" and each.value == "human" and mine(each))
 
     def active(self, asked: Asked) -> tuple[bool, str]:
-        return self.latest(asked, lambda each: each.active or each.name == "signup")
+        return self.latest(asked, lambda each: each.active)
 
     def received(self, asked: Asked) -> tuple[bool, str]:
         found = [

@@ -23,7 +23,7 @@ RECEIVED_STATES: Final = (DeliveryState.SENT.value, DeliveryState.COMPLAINED.val
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """A row of `event`, or a sign-up as the event `signup`. `received_at` is when we learnt of it."""
+    """A row of `event`, or a sign-up as the active event `signup`. `received_at` is when we learnt of it."""
 
     name: str
     at: datetime

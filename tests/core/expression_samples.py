@@ -1,0 +1,188 @@
+"""A vocabulary with everything in it, and expressions of each kind, for the tests of the expression language."""
+
+from hypothesis import strategies as st
+
+from rfs_mail.core.campaign import FieldSpec
+from rfs_mail.core.vocabulary import Vocabulary
+
+FIELDS = {
+    spec.slug: spec
+    for spec in (
+        FieldSpec(slug="note", type="text"),
+        FieldSpec(slug="hours", type="number"),
+        FieldSpec(slug="call_date", type="date"),
+        FieldSpec(slug="volunteer", type="yes_no"),
+        FieldSpec(slug="office", type="choice", values=("school_board", "county", "judicial")),
+    )
+}
+
+PLAIN = Vocabulary(
+    fields=FIELDS,
+    segments={
+        "ready": 'stage in ["committed", "circulating"] and has_window(closes_within=60d)',
+        "quiet": "not active(within=180d) or mails(within=30d) >= 3",
+        "nested": 'segment("ready") or (segment("quiet") and lang != "en")',
+    },
+    entities=("rfs", "rfs_civics"),
+    topics=("running", "deadlines"),
+    calendars=("intro_call", "nrfod"),
+    campaigns={"nrfod": ("teaser", "day"), "welcome": ("hello", "did_you")},
+)
+"""Outside of any campaign: segments and the command line."""
+
+FULL = Vocabulary(
+    fields=PLAIN.fields,
+    segments=PLAIN.segments,
+    entities=PLAIN.entities,
+    topics=PLAIN.topics,
+    calendars=PLAIN.calendars,
+    campaigns=PLAIN.campaigns,
+    steps=("hello", "did_you", "day"),
+    was={"hello": "hi"},
+    answers={"did_you": ("filed", "need_help")},
+    in_window=True,
+    in_enrollment=True,
+)
+"""Inside an enrollment of a campaign per filing window."""
+
+SAMPLES = (
+    'stage == "signed_up"',
+    'stage != "not_now"',
+    'stage >= "exploring"',
+    'stage < "filed"',
+    'stage in ["signed_up", "onboarded", "not_now"]',
+    'stage not in ["withdrawn", "disqualified"]',
+    "stage is none",
+    'state == "WI"',
+    'state != "WI"',
+    'state in ["WI", "GA"]',
+    "county is none",
+    "county is not none",
+    'county < "Dane"',
+    'given_name >= "é"',
+    'zip == "02139"',
+    'lang not in ["es", "es-US"]',
+    "birth_year >= 1991",
+    "1980 < birth_year <= 1995",
+    "runs_before == 0",
+    "runs_before in [0, 1]",
+    "birth_year > 1990.5",
+    "endorsable",
+    "not endorsable",
+    "endorsable == false",
+    "endorsable != true",
+    "endorsable is none",
+    "person.endorsable",
+    "age(signed_up_at) < 7d",
+    "age(signed_up_at) >= 48h",
+    "age(stage_at) > 2w",
+    'signed_up_at >= "2026-11-20"',
+    'signed_up_at <= "2026-11-20"',
+    'signed_up_at == "2026-11-22"',
+    'signed_up_at != "2026-11-22"',
+    "signed_up_at < today",
+    "stage_at > signed_up_at",
+    'today >= "2026-11-23"',
+    'today in ["2026-11-22", "2026-11-23"]',
+    "custom.call_date == today",
+    "custom.call_date < today",
+    'custom.call_date >= "2026-11-01"',
+    "age(custom.call_date) <= 3d",
+    "custom.call_date is none",
+    'custom.note == "yes"',
+    'custom.note < "m"',
+    "custom.note == county",
+    "custom.note is not none",
+    "custom.hours > 2",
+    "custom.hours == 2.5",
+    "custom.hours in [1, 2.5]",
+    "custom.hours > runs_before",
+    "custom.hours is none",
+    "custom.volunteer",
+    "custom.volunteer == false",
+    "custom.volunteer is none",
+    'custom.office == "school_board"',
+    'custom.office not in ["county", "judicial"]',
+    'tag("vip")',
+    'person.tag("vip")',
+    'role("volunteer")',
+    'consented("rfs")',
+    'topic("deadlines")',
+    'event("recommitted")',
+    'event("recommitted", within=30d)',
+    'event("signup")',
+    'event("signup", within=7d)',
+    'registered("intro_call")',
+    'attended("intro_call", within=30d)',
+    'missed("intro_call")',
+    'reached("filed")',
+    'reached("committed", within=30d)',
+    'reached("withdrawn")',
+    "active()",
+    "active(within=30d)",
+    "mails() >= 2",
+    "mails(within=30d) < 2",
+    "2 <= mails()",
+    "mails() in [0, 2]",
+    "mails() > runs_before",
+    'received("welcome/hello")',
+    'clicked("nrfod/day", within=30d)',
+    'answered("welcome/did_you", "filed")',
+    'in_campaign("nrfod")',
+    'finished("welcome")',
+    'segment("ready")',
+    'segment("nested")',
+    "filed(window)",
+    "filed(window, within=30d)",
+    "wants(window)",
+    "lives_in(window)",
+    "has_window()",
+    "has_window(closes_within=60d)",
+    "true",
+    "false",
+)
+"""Each stands anywhere."""
+
+ENROLLED_SAMPLES = (
+    'event("recommitted", since=entry)',
+    'event("signup", since=entry)',
+    'registered("intro_call", since=entry, within=30d)',
+    'reached("committed", since=entry)',
+    "active(since=entry)",
+    "mails(since=entry) >= 1",
+    "filed(window, since=entry)",
+    'received("hello")',
+    'received("day", since=entry)',
+    'clicked("hello")',
+    'answered("did_you", "need_help")',
+    'window.confidence >= "computed"',
+    'window.confidence < "official"',
+    'window.confidence == "unknown"',
+    'window.confidence not in ["conflict", "unknown"]',
+    'window.status == "cancelled"',
+    "window.petition_due is not none",
+    'window.petition_due < "2026-12-31"',
+    "window.challenge_closes is none",
+    "window.closes >= today",
+    "age(window.opens) > 3d",
+    "window.closes_time is none",
+    'window.office_level in ["school_board", "county"]',
+    "window.version > 1",
+    "window.state == state",
+    'window.division != "Dane"',
+    "window.opens < window.closes",
+)
+"""Each needs an enrollment or its window."""
+
+
+def expressions(samples: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """Texts that join samples with and, or, not and brackets."""
+    return st.recursive(
+        st.sampled_from(samples),
+        lambda inner: st.one_of(
+            inner.map(lambda text: f"not ({text})"),
+            st.lists(inner, min_size=2, max_size=3).map(lambda texts: " and ".join(f"({text})" for text in texts)),
+            st.lists(inner, min_size=2, max_size=3).map(lambda texts: " or ".join(f"({text})" for text in texts)),
+        ),
+        max_leaves=6,
+    )
