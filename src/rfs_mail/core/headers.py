@@ -73,15 +73,16 @@ def encoded_words(text: str, first: int = WORD) -> list[str]:
     """
     Cleaned text as RFC 2047 encoded words of at most 75 octets, the first of at most `first`; whole characters only.
 
-    The shorter of Q and B is used. The words are to be joined by folds; a reader puts them together without a blank.
+    Q is used, which people can read, and B where Q would be half as long again. The words are to be joined by folds;
+    a reader puts them together without a blank.
     """
     data = text.encode("utf-8")
     in_q = len(data) + 2 * len(data.translate(None, _Q_SAFE + b" "))
     in_base64 = 4 * ((len(data) + 2) // 3)
     room = first - _WORD_OVERHEAD
-    if min(in_q, in_base64) <= room:
-        return [_base64_word(data) if in_base64 < in_q else _q_word([_Q_TABLE[octet] for octet in data])]
-    return _base64_words(text, room) if in_base64 < in_q else _q_words(text, room)
+    if 2 * in_q > 3 * in_base64:
+        return [_base64_word(data)] if in_base64 <= room else _base64_words(text, room)
+    return [_q_word([_Q_TABLE[octet] for octet in data])] if in_q <= room else _q_words(text, room)
 
 
 def _base64_words(text: str, room: int) -> list[str]:

@@ -192,10 +192,10 @@ def build(parts: MessageParts, template: HeaderTemplate, *, sign: Callable[[byte
             b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n\r\n--%b\r\n' % (boundary, boundary),
             b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
             quoted_printable(parts.text, "text"),
-            b"--%b\r\n" % boundary,
+            b"\r\n--%b\r\n" % boundary,
             b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
             quoted_printable(parts.html, "html"),
-            b"--%b--\r\n" % boundary,
+            b"\r\n--%b--\r\n" % boundary,
         )
     )
     verify(message, Expected(template.names, template.from_address, to_address, parts.unsubscribe_url))
