@@ -66,9 +66,13 @@ def _text_files() -> Iterator[tuple[str, str]]:
                 yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
 
 
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
 def _imports(path: Path) -> Iterator[tuple[str, set[str], int]]:
     """(top-level package, names taken from it, line) of every absolute import of a file."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name.split(".")[0], set(), node.lineno
@@ -81,7 +85,7 @@ def test_public_names_say_what_they_are() -> None:
     """Every module with code, and every public function and class in it, has a docstring."""
     silent = []
     for name, path in MODULES.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = _tree(path)
         if tree.body and not ast.get_docstring(tree):
             silent.append(name)
         silent += [
@@ -99,7 +103,7 @@ def test_every_test_says_what_it_holds() -> None:
     silent = [
         f"{name}:{node.lineno} {node.name}"
         for name, path in TESTS.items()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(_tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
         and not ast.get_docstring(node)
@@ -125,7 +129,7 @@ def test_public_is_what_has_no_underscore() -> None:
     """`__all__` is for a module that passes on names of others; where all are its own, the underscore says enough."""
     idle = []
     for name, path in MODULES.items():
-        body = ast.parse(path.read_text(encoding="utf-8")).body
+        body = _tree(path).body
         defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
         for node in body:
             if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
