@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
 
 from rfs_mail.core.campaign import FieldSpec
-from rfs_mail.core.person import Address, parse_address, role_account, typo_hint
+from rfs_mail.core.person import Address, address_hash, parse_address, role_account, typo_hint
 from rfs_mail.core.person_fields import (
     MAX_NAME,
     Mended,
@@ -221,6 +221,8 @@ class Signup(NamedTuple):
 
     line: int
     address: Address
+    hash: bytes
+    """The keyed hash under which a suppression of the address is kept."""
     key: str
     """Unique within the source: what makes the same row one sign-up."""
     at: datetime
@@ -239,6 +241,8 @@ class Terms:
     """What holds for every row of a file."""
 
     entity: str
+    secret: bytes
+    """The key of the suppression list."""
     consent_text: str | None
     signed_up_at: datetime | None
     """For rows without a date of their own; `now` where this is not given either."""
@@ -336,12 +340,15 @@ class RowReader:
             if external_id is not None and len(external_id) > MAX_NAME:
                 return Rejection(line, "external_id", _shown(external_id), "an id has at most 200 characters", cells)
         terms = self._terms
+        hashed = address_hash(terms.secret, address.key)
         key = (
             external_key(external_id, terms.entity, consent=not self._without_consent)
             if external_id is not None
-            else self._digest(address, at if own_date else None, fields, custom, tags)
+            else self._digest(address, hashed, at if own_date else None, fields, custom, tags)
         )
-        return Signup(line, address, key, at, fields, custom, tags, external_id, terms.consent_text, tuple(notes))
+        return Signup(
+            line, address, hashed, key, at, fields, custom, tags, external_id, terms.consent_text, tuple(notes)
+        )
 
     def _when(self, line: int, cells: list[str], notes: list[Note]) -> tuple[datetime, bool]:
         """When the person signed up, and whether the row says so itself."""
@@ -389,12 +396,18 @@ class RowReader:
     def _digest(
         self,
         address: Address,
+        hashed: bytes,
         at: datetime | None,
         fields: Mapping[str, Value],
         custom: Mapping[str, Value],
         tags: tuple[str, ...],
     ) -> str:
-        """The key of a row without an id of its own: 128 bits over what it says, in an order of our own."""
+        """
+        The key of a row without an id of its own: 96 bits over what it says, in an order of our own.
+
+        Before them stand 32 bits of the address's hash: people who are written together in the order of their hashes
+        then lie together in the index of keys, too.
+        """
         terms = self._terms
         parts = [terms.entity, "0" if self._without_consent else "1", address.key]
         if at is not None:
@@ -408,7 +421,8 @@ class RowReader:
             parts.append(f"custom.{slug}={value}")
         if tags:
             parts.append(f"tags={chr(30).join(tags)}")
-        return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        said = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+        return hashed[:4].hex() + blake2b(said, digest_size=12).hexdigest()
 
 
 def _in(at: Mapping[str, int], slug: str) -> bool:

@@ -1,0 +1,442 @@
+"""
+Sign-ups in: a file of rows -> people, consent and sign-up events, with figures that add up.
+
+The file is streamed. Rows are read and checked in chunks, outside any transaction; then they are merged in batches
+small enough that nobody else waits for long. While the next chunk is read, and for a moment after every batch, other
+writers get in. Every batch commits by itself with its figures, so after a crash the same file finishes the job: rows
+that are in already count as unchanged.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection
+
+from rfs_mail.core.campaign import FieldSpec
+from rfs_mail.core.csv_rows import BadRow
+from rfs_mail.core.signups import Note, Rejection, RowReader, Signup, Terms, match_columns
+from rfs_mail.engine.leftovers import Leftovers
+from rfs_mail.engine.signup_file import SignupFile, open_signup_file
+from rfs_mail.errors import UsageError
+from rfs_mail.store.database import Store
+from rfs_mail.store.imports import Figures, batch_writer, begin_import, note_import
+from rfs_mail.store.releases import live
+from rfs_mail.store.signups import Merged, Outcome, Standing, merge_signups
+
+CHUNK = 50_000
+"""Rows that are read before any is merged: sorted among each other they touch far fewer pages of the database."""
+
+BATCH = 2_000
+"""Rows merged in one transaction, so that it stays under 100 ms."""
+
+PAUSE_SECONDS = 0.002
+"""After every batch: others who wait for the database poll, and must find it free."""
+
+SHOWN = 10
+"""Rejected rows that a report quotes; the file has them all."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RejectedRow(_Frozen):
+    """A row that was not taken."""
+
+    line: int
+    field: str
+    reason: str
+    value: str
+
+
+class NoteCount(_Frozen):
+    """How often the same was said of a field, with the first cell it was said of."""
+
+    kind: str
+    """dropped, mended or doubtful."""
+    field: str
+    reason: str
+    count: int
+    line: int
+    value: str
+
+
+class ImportReport(_Frozen):
+    """
+    What an import did, or with `dry_run` would do. `created + merged + unchanged + rejected == rows`.
+
+    created: rows that made a new person; merged: rows added to a person who was known; unchanged: rows that were in
+    already; rejected: rows that were not taken.
+    """
+
+    file: str
+    source: str
+    entity: str
+    consent: bool
+    dry_run: bool
+    import_id: int | None
+    encoding: str
+    delimiter: str
+    columns: dict[str, str]
+    """Field -> column."""
+    unused_columns: tuple[str, ...]
+    similar_columns: tuple[tuple[str, ...], ...]
+    rows: int
+    created: int
+    merged: int
+    unchanged: int
+    rejected: int
+    blank_rows: int
+    rejected_because: dict[str, int]
+    first_rejected: tuple[RejectedRow, ...]
+    rejected_file: str | None
+    notes: tuple[NoteCount, ...]
+    dropped_file: str | None
+    warnings: tuple[str, ...]
+    people: int
+    """Different people in the file."""
+    may_be_mailed_by: dict[str, int]
+    """Entity -> how many of them it may mail, on any topic at all."""
+    may_not_be_mailed: dict[str, int]
+    """Why the entity of this import may not mail the others: no_consent, unsubscribed, suppressed, stopped."""
+    would_start: dict[str, int] | None
+    """Dry run: running campaign that a sign-up starts -> at most how many people, before its audience is asked."""
+
+
+Progress = Callable[[int, int, int], None]
+"""Called now and then with bytes done, bytes in all (0 where unknown) and rows done."""
+
+
+def import_signups(
+    store: Store,
+    file: Path,
+    *,
+    source: str,
+    entity: str,
+    consent_text: str | None,
+    secret: bytes,
+    fields: Mapping[str, FieldSpec],
+    now: datetime,
+    mapping: Mapping[str, str] | None = None,
+    signed_up_at: datetime | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    pause: Callable[[float], None] = time.sleep,
+) -> ImportReport:
+    """
+    Import a CSV file of sign-ups of one source for one entity.
+
+    `consent_text` is what the people agreed to, word for word; None where they did not: they are stored, and mailed
+    by nobody. `secret` keys the suppression hash. `fields` are the declared custom fields, `mapping` is field ->
+    column over what the header says by itself, `signed_up_at` is for rows without a date of their own. Raises
+    UsageError, before anything is written, where the file cannot be read or its columns cannot be matched.
+    """
+    if not secret:
+        raise UsageError("There is no suppression_key, so nobody could be kept out. Run: rfs-mail init")
+    terms = Terms(entity=entity, secret=secret, consent_text=consent_text, signed_up_at=signed_up_at, now=now)
+    with open_signup_file(file) as opened:
+        columns = match_columns(opened.header, fields, mapping)
+        reader = RowReader(columns, fields, terms)
+        tally = _Tally(entity=entity)
+        job = _Job(store, opened, reader, source, entity, now, tally, progress, pause)
+        import_id: int | None = None
+        rejected_file = dropped_file = None
+        if dry_run:
+            job.try_out()
+        else:
+            with store.begin() as connection:
+                import_id = begin_import(connection, file=str(file), source=source, entity=entity, now=now)
+            with Leftovers(file, import_id, columns.header) as leftovers:
+                job.carry_out(import_id, leftovers)
+            rejected_file, dropped_file = _shown_path(leftovers.rejected_file), _shown_path(leftovers.dropped_file)
+        return ImportReport(
+            file=str(file),
+            source=source,
+            entity=entity,
+            consent=consent_text is not None,
+            dry_run=dry_run,
+            import_id=import_id,
+            encoding=opened.encoding,
+            delimiter=opened.delimiter,
+            columns=columns.named(),
+            unused_columns=columns.unused,
+            similar_columns=columns.similar,
+            **tally.figures._asdict(),
+            blank_rows=opened.rows.blank_rows,
+            rejected_because=dict(tally.rejected_because.most_common()),
+            first_rejected=tuple(tally.first_rejected),
+            rejected_file=rejected_file,
+            notes=tally.notes(),
+            dropped_file=dropped_file,
+            warnings=_warnings(opened, columns.fields, signed_up_at),
+            people=tally.people,
+            may_be_mailed_by=dict(sorted(tally.may.items())),
+            may_not_be_mailed=dict(sorted(tally.may_not.items())),
+            would_start=dict(sorted(tally.starts.items())) if dry_run else None,
+        )
+
+
+def _shown_path(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _warnings(opened: SignupFile, fields: Mapping[str, int], signed_up_at: datetime | None) -> tuple[str, ...]:
+    said = []
+    if "signed_up_at" not in fields and signed_up_at is None:
+        said.append(
+            "No column says when people signed up, so all of them count as signed up now. "
+            "If this is an older list, say so: --signed-up-at 2026-03-01"
+        )
+    if "name" in fields and "given_name" not in fields and "family_name" not in fields:
+        said.append("Whole names were split: the first word is the given name (or what follows a comma).")
+    if opened.rows.nul_lines:
+        said.append(f"NUL bytes were taken out of {opened.rows.nul_lines:,} lines.")
+    if opened.rows.latin_lines:
+        said.append(
+            f"{opened.rows.latin_lines:,} lines are not UTF-8 and were read as Windows-1252 (Latin-1). "
+            "Look at a name with an accent."
+        )
+    return tuple(said)
+
+
+# -- the work ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Job:
+    """One run over a file."""
+
+    store: Store
+    file: SignupFile
+    reader: RowReader
+    source: str
+    entity: str
+    now: datetime
+    tally: "_Tally"
+    progress: Progress | None
+    pause: Callable[[float], None]
+
+    def carry_out(self, import_id: int, leftovers: Leftovers) -> None:
+        """Merge the file, batch after batch."""
+        seen = _Bits()
+
+        def keep(rejection: Rejection) -> None:
+            self.tally.reject(rejection)
+            leftovers.reject(rejection)
+
+        def note(found: Note) -> None:
+            self.tally.note(found)
+            if found.kind == "dropped":
+                leftovers.drop(found)
+
+        with batch_writer(self.store) as writer:
+            for batch in self._batches(keep, note):
+
+                def work(connection: Connection, batch: Sequence[Signup] = batch) -> Merged:
+                    merged = merge_signups(
+                        connection, batch, source=self.source, entity=self.entity, now=self.now, import_id=import_id
+                    )
+                    note_import(connection, import_id, self.tally.with_outcomes(merged.outcomes))
+                    return merged
+
+                merged = writer.write(work)
+                for signup, outcome in zip(batch, merged.outcomes, strict=True):
+                    if outcome.kind == "rejected":
+                        leftovers.reject(self.tally.refuse(signup, outcome))
+                    else:
+                        self.tally.count(outcome.kind)
+                        if seen.add(outcome.person_id):
+                            self.tally.stand(merged.standings[signup.address.key])
+                self._tell()
+                self.pause(PAUSE_SECONDS)
+            writer.write(
+                lambda connection: note_import(
+                    connection,
+                    import_id,
+                    self.tally.figures,
+                    finished_at=self.now,
+                    rejected_file=_shown_path(leftovers.rejected_file),
+                )
+            )
+
+    def try_out(self) -> None:
+        """Say what would become of the file. What it would have written is remembered here instead."""
+        with self.store.read() as connection:
+            release = live(connection)
+        starting = {
+            campaign.id: (campaign.definition.entity, campaign.first_applied_at)
+            for campaign in (release.campaigns.values() if release is not None else ())
+            if campaign.state == "running" and campaign.definition.entry.event == "signup"
+        }
+        self.tally.starts = dict.fromkeys(starting, 0)
+        people: set[int] = set()
+        keys: set[int] = set()
+        owners: dict[int, int] = {}
+        counted: dict[str, set[int]] = {campaign: set() for campaign in starting}
+        for batch in self._batches(self.tally.reject, self.tally.note):
+            with self.store.read() as connection:
+                merged = merge_signups(
+                    connection, batch, source=self.source, entity=self.entity, now=self.now, dry_run=True
+                )
+            for signup, outcome in zip(batch, merged.outcomes, strict=True):
+                # The database has no trace of the rows before: they are remembered by 64 bits each.
+                who, key = hash(signup.address.key), hash(signup.key)
+                if outcome.kind == "rejected":
+                    self.tally.refuse(signup, outcome)
+                    continue
+                if signup.external_id is not None and owners.setdefault(hash(signup.external_id), who) != who:
+                    self.tally.refuse(signup, Outcome("rejected", 0, "the id is already another row's"))
+                    continue
+                kind = outcome.kind
+                if kind != "unchanged":
+                    if key in keys:
+                        kind = "unchanged"
+                    elif who in people:
+                        kind = "merged"
+                self.tally.count(kind)
+                standing = merged.standings[signup.address.key]
+                if who not in people:
+                    people.add(who)
+                    self.tally.stand(standing)
+                if kind != "unchanged":
+                    keys.add(key)
+                    for campaign, (entity, since) in starting.items():
+                        if signup.at >= since and entity in standing.entities and who not in counted[campaign]:
+                            counted[campaign].add(who)
+                            self.tally.starts[campaign] += 1
+            self._tell()
+
+    def _batches(self, reject: Callable[[Rejection], None], note: Callable[[Note], None]) -> Iterator[Sequence[Signup]]:
+        """
+        The file's sign-ups in batches, those of a chunk in the order of their hashes.
+
+        Rows of one person keep their order. A file that fits into one batch keeps it altogether.
+        """
+        chunk: list[Signup] = []
+        read = self.reader.read
+        for row in self.file:
+            said = Rejection(row.line, "row", "", row.reason) if isinstance(row, BadRow) else read(*row)
+            if isinstance(said, Rejection):
+                reject(said)
+                continue
+            if said.notes:
+                for found in said.notes:
+                    note(found)
+            chunk.append(said)
+            if len(chunk) >= CHUNK:
+                yield from _split(chunk)
+                chunk = []
+        yield from _split(chunk)
+
+    def _tell(self) -> None:
+        if self.progress is not None:
+            self.progress(self.file.done, self.file.size, self.tally.figures.rows)
+
+
+def _split(chunk: list[Signup]) -> Iterator[Sequence[Signup]]:
+    if len(chunk) > BATCH:
+        chunk.sort(key=lambda signup: signup.hash)
+    for start in range(0, len(chunk), BATCH):
+        yield chunk[start : start + BATCH]
+
+
+# -- counting ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Tally:
+    """The figures of a run, as they grow."""
+
+    entity: str
+    kinds: Counter[str] = field(default_factory=Counter)
+    rejected_because: Counter[str] = field(default_factory=Counter)
+    first_rejected: list[RejectedRow] = field(default_factory=list)
+    said: dict[tuple[str, str, str], list[int | str]] = field(default_factory=dict)
+    people: int = 0
+    may: Counter[str] = field(default_factory=Counter)
+    may_not: Counter[str] = field(default_factory=Counter)
+    starts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> Figures:
+        return self.with_outcomes(())
+
+    def with_outcomes(self, outcomes: Sequence[Outcome]) -> Figures:
+        """The figures once these outcomes are counted."""
+        kinds = self.kinds + Counter(outcome.kind for outcome in outcomes)
+        return Figures(
+            rows=kinds.total(),
+            created=kinds["created"],
+            merged=kinds["merged"],
+            unchanged=kinds["unchanged"],
+            rejected=kinds["rejected"],
+        )
+
+    def count(self, kind: str) -> None:
+        self.kinds[kind] += 1
+
+    def reject(self, rejection: Rejection) -> None:
+        self.kinds["rejected"] += 1
+        because = f"{rejection.field}: {rejection.reason}"
+        if because not in self.rejected_because and len(self.rejected_because) >= 50:
+            because = f"{rejection.field}: other reasons"
+        self.rejected_because[because] += 1
+        if len(self.first_rejected) < SHOWN:
+            self.first_rejected.append(
+                RejectedRow(line=rejection.line, field=rejection.field, reason=rejection.reason, value=rejection.value)
+            )
+
+    def refuse(self, signup: Signup, outcome: Outcome) -> Rejection:
+        """Reject a sign-up that the database spoke against; gives the rejection."""
+        rejection = Rejection(signup.line, "external_id", signup.external_id or "", outcome.reason)
+        self.reject(rejection)
+        return rejection
+
+    def note(self, note: Note) -> None:
+        key = (note.kind, note.field, note.reason)
+        held = self.said.get(key)
+        if held is not None:
+            held[0] += 1  # type: ignore[operator]
+        elif len(self.said) < 500:
+            self.said[key] = [1, note.line, note.value]
+
+    def notes(self) -> tuple[NoteCount, ...]:
+        """What was said of cells, dropped values first, the most frequent first."""
+        order = {"dropped": 0, "doubtful": 1, "mended": 2}
+        counts = [
+            NoteCount(kind=kind, field=name, reason=reason, count=int(count), line=int(line), value=str(value))
+            for (kind, name, reason), (count, line, value) in self.said.items()
+        ]
+        return tuple(sorted(counts, key=lambda count: (order[count.kind], -count.count, count.line)))
+
+    def stand(self, standing: Standing) -> None:
+        """Count one more person by who may mail her."""
+        self.people += 1
+        for entity in standing.entities:
+            self.may[entity] += 1
+        if standing.why_not:
+            self.may_not[standing.why_not] += 1
+
+
+class _Bits:
+    """A set of small whole numbers in an eighth of a byte each."""
+
+    __slots__ = ("_octets",)
+
+    def __init__(self) -> None:
+        self._octets = bytearray()
+
+    def add(self, number: int) -> bool:
+        """Put a number in; False where it was in already."""
+        place, bit = number >> 3, 1 << (number & 7)
+        if place >= len(self._octets):
+            self._octets.extend(bytes(max(place + 1 - len(self._octets), len(self._octets))))
+        if self._octets[place] & bit:
+            return False
+        self._octets[place] |= bit
+        return True
