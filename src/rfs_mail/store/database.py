@@ -31,6 +31,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_SECONDS = 30
+_COUNTED = {"preserve_rowcount": True}
+"""Without it SQLAlchemy says -1 for the rows of an INSERT on PostgreSQL, and "was it new?" is always answered no."""
 _AFTER_COMMIT = "rfs_after_commit"
 
 
@@ -207,6 +209,7 @@ def _sqlite_engine(url: Any) -> Engine:
         max_overflow=8,
         connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
         query_cache_size=2000,
+        execution_options=_COUNTED,
     )
 
     @event.listens_for(engine, "connect")
@@ -251,6 +254,7 @@ def _postgres_engine(url: Any) -> Engine:
         max_overflow=8,
         pool_pre_ping=True,
         query_cache_size=2000,
+        execution_options=_COUNTED,
         connect_args={
             "options": "-c statement_timeout=120s -c idle_in_transaction_session_timeout=30s",
             "keepalives_idle": 10,
