@@ -2,27 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import pytest
 import typer
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
-from rfs_mail.cli import context, db
+from rfs_mail.cli import app, context
 from rfs_mail.store.database import Store
 
 
 def run(folder: Path, *words: str) -> Result:
     """`rfs-mail -C FOLDER db WORDS`."""
-    root = typer.Typer()
-
-    @root.callback()
-    def main(ctx: typer.Context, where: Annotated[Path, typer.Option("-C")]) -> None:
-        context.set_folder(ctx, where)
-
-    root.add_typer(db.app, name="db")
-    return CliRunner().invoke(root, ["-C", str(folder), "db", *words])
+    return CliRunner().invoke(app, ["-C", str(folder), "db", *words])
 
 
 def test_status_of_nothing_says_what_to_run(tmp_path: Path) -> None:

@@ -192,6 +192,27 @@ def test_a_missing_file_is_not_created_by_asking(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("url", ["sqlite:///{folder}/none/rfs-mail.db", "postgresql://ada:s3cret@127.0.0.1:1/mail"])
+def test_a_database_that_does_not_answer(tmp_path: Path, url: str) -> None:
+    """Where nobody answers, the sentence names the database, without its password, and what to look at."""
+    store = Store(url.format(folder=tmp_path))
+    with pytest.raises(StoreError, match=r"cannot be opened: .*database_url") as refused:
+        schema.current(store.engine)
+    store.close()
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    """A file of another kind under the database's name is refused, and left as it is."""
+    path = tmp_path / "rfs-mail.db"
+    path.write_text("address,given_name\n" * 100)
+    store = Store(f"sqlite:///{path}")
+    with pytest.raises(StoreError, match="file is not a database"):
+        store.check_schema()
+    store.close()
+    assert path.read_text().startswith("address,given_name")
+
+
 def test_steps_are_numbered_in_one_line() -> None:
     """The steps are 0001, 0002 ... without a gap or a fork, and `head()` is the last of them."""
     config = Config()

@@ -36,7 +36,7 @@ def status(
     if as_json:
         typer.echo(json.dumps({"database": _place(), "schema": found, "needed": needed, "problem": problem}))
     else:
-        typer.echo(f"{_place()}: {problem or f'schema {found}, as this program needs.'}")
+        typer.echo(problem or f"{_place()}: schema {found}, as this program needs.")
     if problem:
         raise typer.Exit(1)
 

@@ -6,9 +6,12 @@ because every command asks and Alembic takes longer to import than most commands
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from rfs_mail.errors import StoreError
 from rfs_mail.store.tables import TABLES
@@ -31,14 +34,22 @@ def head() -> str:
 
 
 def current(engine: Engine) -> str | None:
-    """The schema version of the database; None where no migration ever ran. Changes nothing."""
-    with engine.execution_options(rfs_read=True).connect() as connection:
+    """
+    The schema version of the database; None where no migration ever ran. Changes nothing.
+
+    Raises StoreError where the database cannot be reached.
+    """
+    with _look(engine) as connection:
         return _current(connection)
 
 
 def explain_mismatch(engine: Engine) -> str | None:
-    """None where database and program fit each other, else a sentence that says what to do. Changes nothing."""
-    with engine.execution_options(rfs_read=True).connect() as connection:
+    """
+    None where database and program fit each other, else a sentence that says what to do. Changes nothing.
+
+    Raises StoreError where the database cannot be reached.
+    """
+    with _look(engine) as connection:
         found = _current(connection)
         if found == HEAD:
             return None
@@ -72,6 +83,19 @@ def upgrade(engine: Engine) -> None:
         if refusal:
             raise StoreError(refusal)
         _migrate(connection)
+
+
+@contextmanager
+def _look(engine: Engine) -> Iterator[Connection]:
+    """A connection for reading. Every command comes by here first, so here it is said that nobody answers."""
+    try:
+        connection = engine.execution_options(rfs_read=True).connect()
+    except DBAPIError as error:
+        said = str(error.orig).strip().splitlines()[0]
+        where = engine.url.database if engine.dialect.name == "sqlite" else engine.url.render_as_string()
+        raise StoreError(f"The database {where} cannot be opened: {said}. Is database_url right?") from error
+    with connection:
+        yield connection
 
 
 def _current(connection: Connection) -> str | None:
