@@ -245,7 +245,9 @@ _REPUTATION = re.compile(
 )
 _QUOTA = re.compile(r"quota|mail ?box (?:is )?full|exceeded (?:\w+ )?storage|storage allocation", re.IGNORECASE)
 _DISABLED = re.compile(
-    r"disabled|inactive|suspended|deactivated|not active|account .*(?:closed|locked)|mailbox unavailable", re.IGNORECASE
+    r"disabled|inactive|suspended|deactivated|not active|account .*(?:closed|locked)|mailbox unavailable"
+    r"|recipient (?:address )?rejected",
+    re.IGNORECASE,
 )
 _THING = "(?:user|recipient|mailbox|address|account)"
 _UNKNOWN = re.compile(
