@@ -26,6 +26,7 @@ _PIECE: Final = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _ATTRIBUTE: Final = re.compile(r"([^\s=\"'<>/]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
+_TAG_LIKE: Final = re.compile(r"\{(?=[{%#])")
 _COMMENTED_MARK: Final = re.compile(f"<!--({OPEN}\\d+{CLOSE})-->")
 _VOID: Final = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
@@ -73,7 +74,8 @@ def inline_template(html: str) -> str:
     inlined = inline(skeleton)
     if MARK.findall(inlined) != MARK.findall(protected) or not _nests(inlined, tags):
         return html
-    return tags.html_tags(_COMMENTED_MARK.sub(r"\1", inlined))
+    # The inliner writes the escaped braces of the text as braces; they must not be read as tags.
+    return tags.html_tags(_TAG_LIKE.sub("&#123;", _COMMENTED_MARK.sub(r"\1", inlined)))
 
 
 def _selectors(css: str) -> str:

@@ -16,7 +16,7 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
 from mdurl import encode
 
-from rfs_mail.render.tags import MARK, OPEN, Tags
+from rfs_mail.render.tags import CLOSE, MARK, OPEN, Tags
 
 _UNSAFE_SCHEME: Final = re.compile(r"\s*(javascript|vbscript|data|file):", re.IGNORECASE)
 _BUTTON: Final = re.compile(r"\s*button:\s*", re.IGNORECASE)
@@ -206,19 +206,29 @@ def _split_answers(text: str, tags: Tags) -> list[Inline]:
 
 def _tidy(blocks: list[Block], tags: Tags) -> list[Block]:
     """Statements put where HTML wants them: around paragraphs, inside lists, between rows."""
-    for block in blocks:
+    for before, block, after in zip([None, *blocks], blocks, [*blocks[1:], None], strict=False):
         block.children = _tidy(block.children, tags)
+        if block.kind == "paragraph" and _word(before, tags) == "macro" and _word(after, tags) == "endmacro":
+            block.kind = "plain"
     tidied: list[Block] = []
     for block in blocks:
         if block.kind == "row" and (lone := _lone_statement(block, tags)):
             tidied.append(lone)
         elif block.kind == "paragraph" and _only_buttons(block.inline, tags):
             tidied.append(Block("buttons", inline=block.inline))
+        elif block.kind == "paragraph" and _only_macros(block.inline, tags):
+            tidied.append(Block("plain", inline=block.inline))
         elif block.kind == "paragraph":
             tidied.extend(_unwrapped(block, tags))
         else:
             tidied.append(block)
     return _joined_lists(tidied, tags)
+
+
+def _word(block: Block | None, tags: Tags) -> str:
+    """The word of a block that is one statement."""
+    found = tags.of(block.source) if block is not None and block.kind == "statement" else []
+    return found[0].word if len(found) == 1 else ""
 
 
 def _lone_statement(row: Block, tags: Tags) -> Block | None:
@@ -242,6 +252,24 @@ def _only_buttons(inline: Sequence[Inline], tags: Tags) -> bool:
     return True
 
 
+def _only_macros(inline: Sequence[Inline], tags: Tags) -> bool:
+    """Whether a paragraph is nothing but macros on one line each, which print nothing where they stand."""
+    depth, found = 0, False
+    for piece in inline:
+        shown = piece.kind not in {"text", "newline"}
+        for part in re.split(f"({OPEN}[^{CLOSE}]*{CLOSE})", piece.text):
+            tag = next(iter(tags.of(part)), None)
+            if tag is not None and tag.word in {"macro", "endmacro"}:
+                depth += tag.opens - tag.closes
+                found = True
+            elif part.strip():
+                shown = True
+            if shown and depth == 0:
+                return False
+            shown = False
+    return found
+
+
 def _unwrapped(paragraph: Block, tags: Tags) -> list[Block]:
     """A paragraph that one statement holds from end to end: the statement goes around it, so that none stays empty."""
     inline = paragraph.inline
@@ -261,9 +289,6 @@ def _unwrapped(paragraph: Block, tags: Tags) -> list[Block]:
             return [paragraph]
         if depth == 1 and tag.word in {"else", "elif"}:
             return [paragraph]
-    if inside[0].word == "macro":
-        paragraph.kind = "plain"
-        return [paragraph]
     before, after = Block("statement", source=head[1]), Block("statement", source=tail[1])
     inline[-1].text = inline[-1].text[: tail.start(1)]
     inline[0].text = inline[0].text[head.end(1) :]

@@ -122,7 +122,7 @@ def say_zone(moment: datetime, language: str) -> str:
     if name is not None:
         return _ZONE_NAMES[tongue(language)][name]
     short = moment.tzname() or "UTC"
-    return short if short.isalpha() else f"UTC{short}"
+    return short if short[:1].isalpha() else f"UTC{short}"
 
 
 def on_clock(value: date | datetime, zone: tzinfo) -> date | datetime:

@@ -6,7 +6,7 @@ from typing import Final
 
 from rfs_mail.render.links import Links
 from rfs_mail.render.markdown import Block, Inline
-from rfs_mail.render.tags import MARK, Tags, static_html
+from rfs_mail.render.tags import MARK, Tag, Tags, static_html
 
 WIDTH: Final = 76
 """Lines of a text part are folded here, never inside a word or an address."""
@@ -55,7 +55,8 @@ class HtmlWriter:
                 return f"<tr>{self._all(block)}</tr>\n"
             case "cell":
                 tag = "th" if block.header else "td"
-                align = f' align="{block.align}"' if block.align else ""
+                side = block.align or ("left" if block.header else "")
+                align = f' align="{side}"' if side else ""
                 return f"<{tag}{align}>{inside}</{tag}>"
             case "code":
                 return f"<pre>{static_html(block.source)}</pre>\n"
@@ -143,18 +144,15 @@ class TextWriter:
     def _blocks(self, blocks: Sequence[Block], between: str = "\n\n") -> str:
         """Blocks with blank lines between them; statements stand directly before what they hold."""
         return "".join(
-            block.source if block.kind == "statement" else self._block(block) + between for block in self._plain(blocks)
-        )
-
-    def _plain(self, blocks: Sequence[Block]) -> list[Block]:
-        return [
-            Block("statement", source=self._again(block.source)) if block.kind == "statement" else block
+            self._again(block.source)
+            if block.kind == "statement"
+            else self._block(block) + ("" if block.kind == "plain" else between)
             for block in blocks
-        ]
+        )
 
     def _again(self, marks: str) -> str:
         """The same statements as marks without whitespace control."""
-        return "".join(self._tags.add(type(tag)(tag.plain_source, tag.kind, tag.word)) for tag in self._tags.of(marks))
+        return "".join(self._tags.add(Tag(tag.plain_source, tag.kind, tag.word)) for tag in self._tags.of(marks))
 
     def _block(self, block: Block) -> str:
         inside = self._inline(block.inline)
@@ -180,17 +178,18 @@ class TextWriter:
                 return inside if MARK.search(inside) else fold(inside)
 
     def _list(self, block: Block) -> str:
-        number = block.start
+        count = _Count(block.start)
         written: list[str] = []
         for item in block.children:
             if item.kind == "statement":
                 written.append(self._again(item.source))
+                for tag in self._tags.of(item.source):
+                    count.pass_statement(tag)
                 continue
-            bullet = "- " if number is None else f"{number}. "
-            number = None if number is None else number + 1
+            bullet = count.next_bullet(self._tags)
             tight = all(child.tight or child.kind in {"list", "statement"} for child in item.children)
             inside = self._blocks(item.children, between="\n" if tight else "\n\n").rstrip("\n")
-            written.append(_prefixed(inside, bullet, " " * len(bullet)) + "\n")
+            written.append(_prefixed(inside, bullet, " " * len(MARK.sub("1", bullet))) + "\n")
         return "".join(written).rstrip("\n")
 
     def _inline(self, pieces: Sequence[Inline]) -> str:
@@ -233,6 +232,33 @@ class TextWriter:
             elif piece.kind in {"button", "answer"}:
                 written.append(self._piece(piece) + "\n")
         return "".join(written).rstrip("\n")
+
+
+class _Count:
+    """The numbers of a list's items: the arms of a condition count alike, a loop counts its turns."""
+
+    def __init__(self, start: int | None) -> None:
+        self._number = start
+        self._open: list[tuple[str, int | None]] = []
+
+    def pass_statement(self, tag: Tag) -> None:
+        """Note a statement between two items."""
+        if tag.opens:
+            self._open.append((tag.word, self._number))
+        elif tag.word in {"else", "elif"} and self._open:
+            self._number = self._open[-1][1]
+        elif tag.closes and self._open:
+            self._open.pop()
+
+    def next_bullet(self, tags: Tags) -> str:
+        """`- `, or the next number."""
+        number = self._number
+        if number is None:
+            return "- "
+        self._number = number + 1
+        if self._open and self._open[-1][0] == "for":
+            return tags.add(Tag(f"{{{{ loop.index0 + {number} }}}}", "print")) + ". "
+        return f"{number}. "
 
 
 def _prefixed(text: str, first: str, rest: str) -> str:
