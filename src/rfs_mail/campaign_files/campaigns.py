@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from rfs_mail.campaign_files import keys
-from rfs_mail.campaign_files.desk import Desk, Path
+from rfs_mail.campaign_files.desk import Desk, Path, as_id, shown
 from rfs_mail.campaign_files.nodes import Node, Scalar, Table
 from rfs_mail.campaign_files.steps import StepReader
 from rfs_mail.core.campaign import Campaign, Entity, Entry, Exit, Goal, Send
@@ -55,7 +55,9 @@ def read_campaign(desk: Desk, root: Node, defaults: Table | None, entities: Mapp
     _missing(desk, own, defaults)
     table = _merged(own, defaults)
     campaign_id = _identity(desk, own)
-    reader = StepReader(desk, file, campaign_id or "")
+    given = own.get("id")
+    folder = campaign_id or (as_id(given.value) if isinstance(given, Scalar) else "")
+    reader = StepReader(desk, file, folder)
     entity = desk.identifier(table.get("entity"), "entity")
     topic = desk.identifier(table.get("topic"), "topic")
     languages = _languages(desk, table.get("languages"))
@@ -138,7 +140,9 @@ def _languages(desk: Desk, node: Node | None) -> tuple[str, ...]:
     for scalar in desk.texts(node, "languages"):
         desk.note((scalar.file.path, "languages", scalar.value), scalar)
         if not _LANGUAGE.fullmatch(scalar.value):
-            desk.error(scalar, "bad-language", f"languages: {scalar.value!r} is no language. Write en, es or es-US.")
+            desk.error(
+                scalar, "bad-language", f"languages: {shown(scalar.value)} is no language. Write en, es or es-US."
+            )
         elif scalar.value in found:
             desk.error(scalar, "duplicate-language", f'languages: "{scalar.value}" is here twice.')
         else:
@@ -246,7 +250,7 @@ def _entry_strangers(desk: Desk, table: Table, kind: str, per_window: bool) -> N
         per = table.get("per")
         name = "closes" if kind == "filing_window" else per.value if isinstance(per, Scalar) else "nrfod"
         desk.error(
-            table, "missing-key", f"entry: 'from' is missing: from when on do people enter? Write: from: {name} - 5d"
+            table, "missing-key", f'entry: "from" is missing: from when on do people enter? Write: from: {name} - 5d'
         )
 
 
@@ -260,7 +264,9 @@ def _existing(desk: Desk, node: Node | None, kind: str) -> Literal["skip", "all"
     found = _PER_DAY.fullmatch(scalar.value)
     if found and int(found[1]):
         return int(found[1])
-    desk.error(scalar, "bad-word", f"entry.existing: {scalar.value!r} is not one of: skip, all, so many a day (500/d).")
+    desk.error(
+        scalar, "bad-word", f"entry.existing: {shown(scalar.value)} is not one of: skip, all, so many a day (500/d)."
+    )
     return fallback
 
 
@@ -287,7 +293,7 @@ def _holdout(desk: Desk, node: Node | None) -> float:
     found = _HOLDOUT.fullmatch(scalar.value.strip())
     if found and float(found[1]) < 100:
         return float(found[1]) / 100
-    desk.error(scalar, "bad-share", f"holdout: {scalar.value!r} is no share of people. Write: holdout: 5%")
+    desk.error(scalar, "bad-share", f"holdout: {shown(scalar.value)} is no share of people. Write: holdout: 5%")
     return 0.0
 
 
@@ -297,7 +303,7 @@ def _reentry(desk: Desk, node: Node | None) -> str | None:
         return None
     found = _REENTRY.fullmatch(scalar.value.strip())
     if not found:
-        desk.error(scalar, "bad-word", f"reentry: {scalar.value!r} is not one of: never, after 90d.")
+        desk.error(scalar, "bad-word", f"reentry: {shown(scalar.value)} is not one of: never, after 90d.")
         return None
     return desk.parsed(scalar, "reentry", lambda text: parse_duration(found[1])) and found[1]
 
@@ -311,7 +317,7 @@ def _goal(desk: Desk, node: Node | None, file: str) -> Goal | None:
     table = desk.table(node, "goal", keys.GOAL)
     then = desk.word(node.get("then"), "goal.then", ("end", "continue"))
     if node.get("when") is None:
-        desk.error(node, "missing-key", "goal: 'when' is missing. Write: goal: {when: ..., then: continue}")
+        desk.error(node, "missing-key", 'goal: "when" is missing. Write: goal: {when: ..., then: continue}')
     when = desk.expression(node.get("when"), "goal.when", (file, "goal", "when")) if table else None
     return Goal(when=when, then="continue" if then == "continue" else "end") if when else None
 
@@ -327,7 +333,7 @@ def _exits(desk: Desk, node: Node | None, file: str, reader: StepReader) -> tupl
         else:
             desk.table(item, label, keys.EXIT)
             if item.get("when") is None:
-                desk.error(item, "missing-key", f"{label}: 'when' is missing.")
+                desk.error(item, "missing-key", f'{label}: "when" is missing.')
             when = desk.expression(item.get("when"), f"{label}.when", (*path, "when"))
             task = reader.task(item.get("task"), f"{label}.task", (*path, "task"))
         if when:

@@ -41,10 +41,10 @@ class Sources:
         """A finding at a path. `line` and `column` count from 1 inside the value, where the path names one exactly."""
         node = self.node(path)
         if node is None:
-            return Finding(str(path[0]) if path else "", 1, 1, severity, code, message)
+            return Finding(str(path[0]) if path else "", 1, 1, severity, code, one_line(message))
         inside = isinstance(node, Scalar) and self.nodes.get(path) is node
         place = node.spot(line, column) if inside and isinstance(node, Scalar) else node.place
-        return Finding(node.file.path, *place, severity, code, message)
+        return Finding(node.file.path, *place, severity, code, one_line(message))
 
 
 class Desk:
@@ -63,11 +63,11 @@ class Desk:
     def error(self, node: Node, code: str, message: str, *, column: int = 1) -> None:
         """A mistake at a node, or at a column of its text."""
         place = node.spot(1, column) if isinstance(node, Scalar) and column > 1 else node.place
-        self.findings.append(Finding(node.file.path, *place, "error", code, message))
+        self.findings.append(Finding(node.file.path, *place, "error", code, one_line(message)))
 
     def warning(self, node: Node, code: str, message: str) -> None:
         """Something that is allowed and probably not meant."""
-        self.findings.append(Finding(node.file.path, *node.place, "warning", code, message))
+        self.findings.append(Finding(node.file.path, *node.place, "warning", code, one_line(message)))
 
     def note(self, path: Path, node: Node) -> None:
         """Remember where a value stands; the first of two wins."""
@@ -97,12 +97,12 @@ class Desk:
         cut = before[-1] if before else None
         if isinstance(value, Scalar) and value.missing and isinstance(cut, Scalar) and _unbalanced(cut.value):
             message = (
-                f"{what}: inside {{ }} the value ended at the comma, so {key.value!r} reads as a key of its own. "
+                f"{what}: inside {{ }} the value ended at the comma, so {shown(key.value)} reads as a key of its own. "
                 "Put the expression on a line of its own, or quotes around it."
             )
             self.error(cut, "cut-value", message)
             return
-        self.error(key, "unknown-key", f"{what}: there is no key {key.value!r}.{nearest(key.value, keys)}")
+        self.error(key, "unknown-key", f"{what}: there is no key {shown(key.value)}.{nearest(key.value, keys)}")
 
     def rows(self, node: Node, what: str) -> tuple[Node, ...]:
         """The entries of a list."""
@@ -151,7 +151,7 @@ class Desk:
         self.error(
             scalar,
             "bad-id",
-            f"{what}: {scalar.value!r} is no name; names are a-z, 0-9 and _, from a letter on.{advice}",
+            f"{what}: {shown(scalar.value)} is no name; names are a-z, 0-9 and _, from a letter on.{advice}",
         )
         return None
 
@@ -164,7 +164,9 @@ class Desk:
             return scalar.value
         listed = ", ".join(words)
         self.error(
-            scalar, "bad-word", f"{what}: {scalar.value!r} is not one of: {listed}.{_did_you_mean(scalar.value, words)}"
+            scalar,
+            "bad-word",
+            f"{what}: {shown(scalar.value)} is not one of: {listed}.{_did_you_mean(scalar.value, words)}",
         )
         return None
 
@@ -176,7 +178,7 @@ class Desk:
         if scalar.value.lower() in ("true", "yes", "on"):
             return True
         if scalar.value.lower() not in ("false", "no", "off"):
-            self.error(scalar, "bad-word", f"{what}: {scalar.value!r} is neither true nor false.")
+            self.error(scalar, "bad-word", f"{what}: {shown(scalar.value)} is neither true nor false.")
         return False
 
     def parsed(self, node: Node | None, what: str, parse: Callable[[str], object]) -> str | None:
@@ -208,6 +210,17 @@ class Desk:
         self.note(path, scalar)
         self.times.setdefault(path, scalar)
         return scalar.value
+
+
+def shown(text: str) -> str:
+    """A text of a file in quotes, on one line and not too long."""
+    line = " ".join(text.split())
+    return f'"{line if len(line) <= 60 else line[:57] + "..."}"'
+
+
+def one_line(message: str) -> str:
+    """A message on one line."""
+    return re.sub(r"\s*\n\s*", " ", message).strip()
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -25,6 +25,40 @@ class Fixed:
     new: str
 
 
+MOST_MENDS = 50
+
+
+def write_mends(texts: Mapping[str, SourceFile], folder: Path) -> tuple[Fixed, ...]:
+    """Put the quotes in that keep files from being read as YAML, where nothing else could be meant."""
+    written: list[Fixed] = []
+    for name, file in sorted(texts.items()):
+        fixed, text = mend(file)
+        path = folder / name
+        if fixed and path.read_bytes() == _encoded(file):
+            _replace(path, _encoded(SourceFile(name, text, file.bom)))
+            written.extend(fixed)
+    return tuple(sorted(written))
+
+
+def mend(file: SourceFile) -> tuple[list[Fixed], str]:
+    """The edits that let the parser read on, one after the other, and the new text."""
+    done: list[Fixed] = []
+    document = parse(file)
+    for _ in range(MOST_MENDS):
+        if document.root is not None or document.edit is None:
+            break
+        edit, now = document.edit, document.file
+        text = now.text[: edit.start] + edit.text + now.text[edit.end :]
+        after = parse(SourceFile(file.path, text, file.bom))
+        reached = after.findings[0] if after.root is None and after.findings else None
+        line, column = now.place(edit.start)
+        if reached is not None and (reached.line, reached.column) <= (line, column):
+            break
+        done.append(Fixed(file.path, line, column, now.text[edit.start : edit.end], edit.text))
+        document = after
+    return done, document.file.text
+
+
 def write_fixes(
     texts: Mapping[str, SourceFile], folder: Path, fixes: Iterable[tuple[Scalar, str]]
 ) -> tuple[Fixed, ...]:

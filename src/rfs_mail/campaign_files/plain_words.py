@@ -1,6 +1,11 @@
-"""What the YAML parser stumbled over, in the words of somebody who writes campaigns."""
+"""
+What the YAML parser stumbled over, in the words of somebody who writes campaigns.
+
+Where putting quotes around a value mends it, that is given too, for `check --fix`.
+"""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 import yaml
@@ -8,12 +13,72 @@ import yaml
 from rfs_mail.campaign_files.nodes import SourceFile
 
 _KEY = re.compile(r"""^\s*(?:- +)*(?P<key>[A-Za-z_][\w. -]*?): +(?P<value>\S.*?)\s*$""")
+_ITEM = re.compile(r"""^\s*- +(?P<value>["'].*?)\s*$""")
 _EXPRESSION_KEYS: Final = ("when", "wait_for", "while", "goal", "audience", "exclude", "exit", "require", "where")
 _OWN_LINE: Final = "Put the expression on a line of its own"
 
 
-def in_plain_words(file: SourceFile, error: yaml.MarkedYAMLError) -> tuple[int, str]:
-    """The character that is to blame and a sentence with what to write."""
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """New text for the characters from `start` up to and without `end`."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """The character that is to blame, a sentence with what to write, and the edit that does it, where one does."""
+
+    index: int
+    message: str
+    edit: Edit | None = None
+
+
+def in_plain_words(file: SourceFile, error: yaml.MarkedYAMLError) -> Blame:
+    """What is wrong, and what to do about it."""
+    index, message = _blame(file, error)
+    return Blame(index, message, _mended(file, error, index))
+
+
+def _mended(file: SourceFile, error: yaml.MarkedYAMLError, index: int) -> Edit | None:
+    """Quotes around the value that was meant, or `not` for an exclamation mark."""
+    if file.text[index : index + 1] == "!" and re.match(r"![A-Za-z_(]", file.text[index : index + 2]):
+        return Edit(index, index + 1, "not ")
+    number, _column = file.place(index)
+    line = file.line(number)
+    begun = file.starts[number - 1]
+    if (error.context or "").startswith("while parsing a flow"):
+        opened = error.context_mark.index if error.context_mark else index
+        for key in reversed(_flow_keys(file.text[opened:index])):
+            value = _value_from(file, opened, index, key)
+            start = file.text.find(value, file.text.rfind(f"{key}:", opened, index)) if value else -1
+            return Edit(start, start + len(value), _in_quotes(value)) if start >= 0 else None
+        return None
+    found = _KEY.match(line) or _ITEM.match(line)
+    if found is None or "\t" in line:
+        return None
+    if found["value"][0] in "\"'" and found.groupdict().get("key", "when") not in _EXPRESSION_KEYS:
+        return None  # the quotes may be part of the text, or end too early
+    value = re.sub(r"\s+#.*\Z", "", found["value"])
+    if '"' not in found["value"].split("#")[0] and "'" in value:
+        return None
+    start = begun + found.start("value")
+    return Edit(start, start + len(value), _in_quotes(value)) if start <= index < start + len(value) else None
+
+
+def _in_quotes(value: str) -> str:
+    if '"' not in value and "\\" not in value:
+        return f'"{value}"'
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _flow_keys(piece: str) -> list[str]:
+    return [key for key in re.findall(r"[{,]\s*(\w+):", piece) if key in _EXPRESSION_KEYS]
+
+
+def _blame(file: SourceFile, error: yaml.MarkedYAMLError) -> tuple[int, str]:
     problem = error.problem or "this is not YAML"
     mark = error.problem_mark or error.context_mark
     index = min(mark.index, len(file.text)) if mark else 0
@@ -53,7 +118,9 @@ def in_plain_words(file: SourceFile, error: yaml.MarkedYAMLError) -> tuple[int, 
         line_number, _column = file.place(begun)
         return begun, f'a ":" is missing: "{_short(file.line(line_number).strip())}" is neither a key nor a list entry.'
     if "document start" in problem:
-        return index, "there is one closing bracket too many, or text after the end."
+        if file.text[index : index + 1] in "]}":
+            return index, "there is one closing bracket too many."
+        return index, "this cannot stand here: it belongs to nothing above it."
     if "found ']'" in problem or "found '}'" in problem or "found ','" in problem:
         return (
             index,
@@ -81,7 +148,7 @@ def _flow(file: SourceFile, begun: int, index: int, line: str) -> tuple[int, str
     bracket = file.text[begun : begun + 1]
     closing = "}" if bracket == "{" else "]"
     piece = file.text[begun:index]
-    keys = [key for key in re.findall(r"[{,]\s*(\w+):", piece) if key in _EXPRESSION_KEYS]
+    keys = _flow_keys(piece)
     if keys:
         value = _value_from(file, begun, index, keys[-1]) or "..."
         line_of_its_own = f'"{keys[-1]}: {_short(value)}"'
@@ -120,7 +187,7 @@ def _value_from(file: SourceFile, begun: int, index: int, key: str) -> str:
 def _after_quote(file: SourceFile, index: int, line: str) -> str:
     """`when: "WI" in x`: YAML takes the quoted word for the whole value."""
     found = _KEY.match(line)
-    item = re.match(r"""^\s*- +(?P<value>["'].*?)\s*$""", line)
+    item = _ITEM.match(line)
     value = found["value"] if found else item["value"] if item else ""
     if value[:1] not in ("'", '"'):
         return ""
@@ -145,6 +212,8 @@ def _indentation(file: SourceFile, line_number: int, line: str) -> str:
     above = next((n for n in range(line_number - 1, 0, -1) if _content(file.line(n))), 0)
     if above:
         deep = len(file.line(above)) - len(file.line(above).lstrip(" "))
+        if deep == own:
+            return 'list entries ("- ...") and keys ("key: ...") cannot stand side by side. Move one further in.'
         return (
             f"this line begins after {own} blanks and fits no level above it "
             f"(line {above} begins after {deep}). Line it up."
@@ -164,9 +233,7 @@ def _quote_it(line: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    if '"' not in value and "\\" not in value:
-        return f'"{_short(value)}"'
-    return "'" + _short(value).replace("'", "''") + "'"
+    return _in_quotes(_short(value))
 
 
 def _short(text: str) -> str:

@@ -12,8 +12,9 @@ from typing import Final
 
 import yaml
 
+from rfs_mail.campaign_files.desk import one_line, shown
 from rfs_mail.campaign_files.nodes import Items, Node, Scalar, SourceFile, Table
-from rfs_mail.campaign_files.plain_words import in_plain_words
+from rfs_mail.campaign_files.plain_words import Edit, in_plain_words
 from rfs_mail.core.findings import Finding
 
 MAX_BYTES: Final = 256 * 1024
@@ -28,20 +29,22 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file holds. `root` is None where it could not be read; then `findings` says why."""
+    """What a file holds. `root` is None where it could not be read: `findings` says why, `edit` may mend it."""
 
     file: SourceFile
     root: Node | None
     findings: tuple[Finding, ...] = ()
+    edit: Edit | None = None
 
 
 class _Refused(Exception):
     """One mistake that ends the reading of a file."""
 
-    def __init__(self, code: str, message: str, index: int) -> None:
+    def __init__(self, code: str, message: str, index: int, edit: Edit | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.index = index
+        self.edit = edit
 
 
 def read_text(path: Path, name: str) -> tuple[SourceFile, tuple[Finding, ...]]:
@@ -93,13 +96,17 @@ def parse(file: SourceFile) -> Document:
         root, findings = _Builder(file).build()
     except _Refused as refused:
         line, column = file.place(refused.index)
-        return Document(file, None, (Finding(file.path, line, column, "error", refused.code, str(refused)),))
+        finding = Finding(file.path, line, column, "error", refused.code, one_line(str(refused)))
+        return Document(file, None, (finding,), refused.edit)
     except yaml.MarkedYAMLError as error:
-        index, message = in_plain_words(file, error)
-        line, column = file.place(index)
-        return Document(file, None, (Finding(file.path, line, column, "error", "yaml", message),))
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError, IndexError) as error:
-        return Document(file, None, (_finding(file.path, "yaml", f"cannot be read as YAML: {error}"),))
+        blame = in_plain_words(file, error)
+        line, column = file.place(blame.index)
+        return Document(file, None, (Finding(file.path, line, column, "error", "yaml", blame.message),), blame.edit)
+    except (ValueError, OverflowError):  # the parser makes numbers of escapes without asking whether they can be
+        message = r'a backslash inside "..." names a character that does not exist. Write \\ for a backslash.'
+        return Document(file, None, (_finding(file.path, "yaml", message),))
+    except (yaml.YAMLError, RecursionError, IndexError, AssertionError):
+        return Document(file, None, (_finding(file.path, "yaml", "cannot be read as YAML."),))
     return Document(file, root, findings)
 
 
@@ -161,9 +168,10 @@ class _Builder:
             raise _Refused("anchor", "& and * are not used here. Write the value out, or put quotes around it.", start)
         tag = getattr(event, "tag", None)
         if tag is not None and tag != "!":
-            message = f"YAML reads {tag!r} as a tag. Put quotes around the value."
+            message = f"YAML reads {shown(tag)} as a tag. Put quotes around the value."
             if tag.startswith("!") and len(tag) > 1:
                 message = f'"!" negates nothing here. Write: not {tag[1:]}'
+                raise _Refused("tag", message, start, Edit(start, start + 1, "not "))
             raise _Refused("tag", message, start)
 
     def scalar(self, event: yaml.ScalarEvent) -> Scalar:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from rfs_mail.campaign_files import keys
-from rfs_mail.campaign_files.desk import ID, Desk, Path, as_id
+from rfs_mail.campaign_files.desk import ID, Desk, Path, as_id, shown
 from rfs_mail.campaign_files.nodes import Items, Node, Scalar, Table
 from rfs_mail.core.campaign import (
     Action,
@@ -138,7 +138,7 @@ class StepReader:
             self.desk.error(
                 key,
                 "stray-key",
-                f"{what}: {key.value!r} belongs to a step with {homes[home]!r}; this one has {homes[kind]!r}.",
+                f'{what}: {shown(key.value)} belongs to a step with "{homes[home]}"; this one has "{homes[kind]}".',
             )
 
     def mail(self, table: Table, what: str, path: Path) -> Mail | None:
@@ -191,7 +191,7 @@ class StepReader:
         self.desk.error(
             scalar,
             "bad-template",
-            f"{what}: {scalar.value!r} is no template; name it without ending or folder.{advice}",
+            f"{what}: {shown(scalar.value)} is no template; name it without ending or folder.{advice}",
         )
         return None
 
@@ -260,7 +260,7 @@ class StepReader:
                 continue
             for needed in keys.ARM:
                 if inner.get(needed) is None:
-                    self.desk.error(inner, "missing-key", f"{label}: {needed!r} is missing.")
+                    self.desk.error(inner, "missing-key", f'{label}: "{needed}" is missing.')
             when = self.desk.expression(inner.get("when"), f"{label}.when", (*arm_path, "when"))
             below = inner.get("steps")
             steps = self.steps(below, f"{label}.steps", depth + 1) if below is not None else ()
@@ -340,7 +340,7 @@ class StepReader:
                 self.desk.error(
                     table,
                     "missing-key",
-                    f"{what}: {needed!r} is missing. Write: suppress: {{scope: entity, because: inactive}}",
+                    f'{what}: "{needed}" is missing. Write: suppress: {{scope: entity, because: inactive}}',
                 )
         spared: list[str] = []
         excepted = table.get("except")
@@ -364,7 +364,7 @@ class StepReader:
             return None
         title = self.desk.text(table.get("title"), f"{what}.title")
         if table.get("title") is None:
-            self.desk.error(table, "missing-key", f"{what}: 'title' is missing: what should staff do?")
+            self.desk.error(table, "missing-key", f'{what}: "title" is missing: what should staff do?')
         assignee = self.desk.text(table.get("for"), f"{what}.for")
         due = self.desk.parsed(table.get("due"), f"{what}.due", parse_duration)
         if title is None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from rfs_mail.campaign_files.desk import Desk, Path
+from rfs_mail.campaign_files.desk import Desk, Path, shown
 from rfs_mail.campaign_files.nodes import Node, Scalar, Table
 from rfs_mail.core.campaign import Calendar, Entity, FieldSpec, OccurrenceSpec, Topic
 from rfs_mail.core.local_time import find_zone
@@ -116,7 +116,7 @@ def _entity(desk: Desk, name: str, key: Scalar, table: Table) -> Entity | None:
     texts = {field: desk.text(table.get(field), f"{what}.{field}") for field in (*required, "reply_to", "website")}
     for field in required:
         if table.get(field) is None:
-            desk.error(key, "missing-key", f"{what}: {field!r} is missing: {ENTITY_KEYS[field]}")
+            desk.error(key, "missing-key", f'{what}: "{field}" is missing: {ENTITY_KEYS[field]}')
     values = {field: scalar.value.strip() for field, scalar in texts.items() if scalar is not None}
     for field, pattern, example in (
         ("from_address", _ADDRESS, "hello@rfs.example.org"),
@@ -127,7 +127,9 @@ def _entity(desk: Desk, name: str, key: Scalar, table: Table) -> Entity | None:
         scalar = texts[field]
         if scalar is not None and not pattern.fullmatch(scalar.value.strip()):
             kind = "address" if pattern is _ADDRESS else "domain in lower case"
-            desk.error(scalar, "bad-value", f"{what}.{field}: {scalar.value!r} is no {kind}. Write one like {example}")
+            desk.error(
+                scalar, "bad-value", f"{what}.{field}: {shown(scalar.value)} is no {kind}. Write one like {example}"
+            )
             values.pop(field, None)
     status = desk.word(table.get("tax_status"), f"{what}.tax_status", ("c4", "c3", "partner"))
     languages = tuple(
@@ -163,7 +165,7 @@ def _topic(desk: Desk, name: str, key: Scalar, table: Table, entities: Mapping[s
     what = f"topics.{name}"
     for needed in ("entity", "name"):
         if table.get(needed) is None:
-            desk.error(key, "missing-key", f"{what}: {needed!r} is missing: {TOPIC_KEYS[needed]}")
+            desk.error(key, "missing-key", f'{what}: "{needed}" is missing: {TOPIC_KEYS[needed]}')
     entity = desk.identifier(table.get("entity"), f"{what}.entity")
     names = _by_language(desk, table.get("name"), f"{what}.name")
     if entity is None:
@@ -199,7 +201,7 @@ def _by_language(desk: Desk, node: Node | None, what: str) -> dict[str, str]:
 def _language(desk: Desk, scalar: Scalar, what: str) -> bool:
     if _LANGUAGE.fullmatch(scalar.value):
         return True
-    desk.error(scalar, "bad-language", f"{what}: {scalar.value!r} is no language. Write en, es or es-US.")
+    desk.error(scalar, "bad-language", f"{what}: {shown(scalar.value)} is no language. Write en, es or es-US.")
     return False
 
 
@@ -220,7 +222,7 @@ def read_segments(desk: Desk, root: Node) -> dict[str, str]:
             desk.table(value, key.value, SEGMENT_KEYS)
             where = value.get("where")
             if where is None:
-                desk.error(key, "missing-key", f"{key.value}: 'where' is missing. Write: where: state == \"WI\"")
+                desk.error(key, "missing-key", f'{key.value}: "where" is missing. Write: where: state == "WI"')
             about = value.get("about")
             if about is not None:
                 desk.text(about, f"{key.value}.about")
@@ -239,7 +241,7 @@ def read_fields(desk: Desk, root: Node) -> dict[str, FieldSpec]:
         values = tuple(scalar.value for scalar in desk.texts(table.get("values"), f"{name}.values"))
         about = desk.text(table.get("about"), f"{name}.about")
         if table.get("type") is None:
-            desk.error(key, "missing-key", f"{name}: 'type' is missing: {', '.join(FIELD_TYPES)}.")
+            desk.error(key, "missing-key", f'{name}: "type" is missing: {", ".join(FIELD_TYPES)}.')
         if kind == "choice" and not values:
             desk.error(key, "missing-key", f"{name}: a choice needs its values. Write: values: [one, two]")
         if kind is not None and kind != "choice" and table.get("values") is not None:
@@ -270,7 +272,7 @@ def read_calendar(desk: Desk, root: Node) -> dict[str, Calendar]:
         zone = _zone(desk, table, name, key)
         rows = table.get("occurrences")
         if rows is None:
-            desk.error(key, "missing-key", f"{name}: 'occurrences' is missing: its dates.")
+            desk.error(key, "missing-key", f'{name}: "occurrences" is missing: its dates.')
             continue
         specs: dict[str, OccurrenceSpec] = {}
         for number, row in enumerate(desk.rows(rows, f"{name}.occurrences"), 1):
@@ -292,7 +294,7 @@ def read_calendar(desk: Desk, root: Node) -> dict[str, Calendar]:
 def _zone(desk: Desk, table: Table, name: str, key: Scalar) -> str | None:
     node = table.get("zone")
     if node is None:
-        desk.error(key, "missing-key", f"{name}: 'zone' is missing. Write: zone: America/New_York")
+        desk.error(key, "missing-key", f'{name}: "zone" is missing. Write: zone: America/New_York')
     return desk.parsed(node, f"{name}.zone", find_zone)
 
 
@@ -302,11 +304,11 @@ def _occurrence(desk: Desk, row: Node, what: str, zone: str) -> OccurrenceSpec |
         return None
     for needed in ("key", "date"):
         if table.get(needed) is None:
-            desk.error(row, "missing-key", f"{what}: {needed!r} is missing: {OCCURRENCE_KEYS[needed]}")
+            desk.error(row, "missing-key", f'{what}: "{needed}" is missing: {OCCURRENCE_KEYS[needed]}')
     key = desk.text(table.get("key"), f"{what}.key")
     if key is not None and not _KEY.fullmatch(key.value):
         desk.error(
-            key, "bad-id", f"{what}.key: {key.value!r} is no key; keys are a-z, 0-9, _ and -, such as nrfod-2026."
+            key, "bad-id", f"{what}.key: {shown(key.value)} is no key; keys are a-z, 0-9, _ and -, such as nrfod-2026."
         )
         key = None
     on = desk.parsed(table.get("date"), f"{what}.date", _iso_date)

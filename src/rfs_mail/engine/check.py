@@ -7,8 +7,8 @@ be read where they stand, the order holds, and the mails can be made.
 
 from dataclasses import dataclass
 
-from rfs_mail.campaign_files.fixing import Fixed, write_fixes
-from rfs_mail.campaign_files.load import Project
+from rfs_mail.campaign_files.fixing import Fixed, write_fixes, write_mends
+from rfs_mail.campaign_files.load import Project, load_project
 from rfs_mail.core.findings import Finding
 from rfs_mail.engine.checking.bench import Bench
 from rfs_mail.engine.checking.caps import check_caps
@@ -60,7 +60,10 @@ def fix_project(project: Project, settings: Settings) -> tuple[Fixed, ...]:
 
     Returns what was mended. A file that changed on disk since it was read is left alone.
     """
-    return write_fixes(project.texts, settings.folder, fixes(Bench(project)))
+    mended = write_mends(project.texts, settings.folder)
+    if mended:  # what could not be read at all can be looked at now
+        project = load_project(settings)
+    return tuple(sorted({*mended, *write_fixes(project.texts, settings.folder, fixes(Bench(project)))}))
 
 
 def _count(number: int, noun: str) -> str:

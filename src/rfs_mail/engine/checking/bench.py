@@ -58,6 +58,8 @@ def label_of(path: Path, project: Project) -> str:
     sources = project.sources.nodes
     label = ""
     for place, part in enumerate(path[1:], 1):
+        if part == "value" and place > 1 and path[place - 2] == "set":
+            continue
         if isinstance(part, str):
             label += f".{part}" if label else part
         elif (*path[:place], 1) in sources or (*path[:place], 1, "when") in sources or part > 0:

@@ -1,13 +1,15 @@
 """Every time: its anchor exists where it stands, and the steps come in the order of the file."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rfs_mail.campaign_files.campaigns import Draft
 from rfs_mail.core.campaign import Branch, Mail, Step, Wait
 from rfs_mail.core.time_order import provably_before
-from rfs_mail.core.times import AnchorKind, TimeExpr
+from rfs_mail.core.times import Anchor, AnchorKind, TimeExpr
 from rfs_mail.engine.checking.bench import Bench, in_window, step_path
+
+_ENTRY = Anchor(AnchorKind.ENTRY, "entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,10 @@ def _anchors(bench: Bench, draft: Draft) -> None:
                 )
         if path[1:] == ("ends",) and expr.is_relative:
             bench.tell(
-                "error", "no-anchor", path, f"no step stands above it to count from. Write: entry {expr.text.strip()}"
+                "error",
+                "no-anchor",
+                path,
+                f"no step stands above it to count from. Write: {replace(expr, anchor=_ENTRY)}",
             )
 
 
