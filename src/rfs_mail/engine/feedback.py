@@ -6,13 +6,17 @@ with the mark: a fact committed before the mark is never followed by a mail.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from rfs_mail.core.digest import digest
+from rfs_mail.core.person import Person
 from rfs_mail.core.reasons import Reason
-from rfs_mail.store import events, outbox, people, suppressions
+from rfs_mail.core.values import Stage
+from rfs_mail.errors import NotFoundError
+from rfs_mail.store import events, outbox, people, suppressions, tasks
 from rfs_mail.store.outbox import Addressee
 
 
@@ -44,7 +48,8 @@ def unsubscribe(
     """
     entity_ids = (addressee.entity_id, *partners) if scope == "partners" else (addressee.entity_id,)
     outbox.resolve_sent(connection, [addressee.delivery_id], detail={"proof": "unsubscribe"})
-    if addressee.person_id is None:
+    if addressee.person_id is None or people.get_person(connection, addressee.person_id) is None:
+        # Erased: the hash of the address is all that is left, and all that is needed.
         already = not _suppress_all(connection, addressee.address_hash, entity_ids, source, now, addressee.delivery_id)
         return Left(already, 0)
     return unsubscribe_person(
@@ -122,13 +127,15 @@ def _suppress_all(
 
 def opt_in(
     connection: Connection, person_id: int, entity_ids: tuple[str, ...], *, text: str, source: str, now: datetime
-) -> None:
+) -> bool:
     """
     A fresh opt-in by the person herself, word for word: grants consent and lifts her unsubscribe. Never a complaint.
+
+    Returns whether these entities may mail her now; False where something stays that only staff, or nobody, lifts.
     """
     person = people.get_person(connection, person_id)
     if person is None:
-        return
+        return False
     for entity_id in entity_ids:
         suppressions.lift(
             connection, person.address_hash, reasons=suppressions.LIFTED_BY_OPT_IN, because=f"opt-in: {source}",
@@ -139,24 +146,59 @@ def opt_in(
         connection, person_id, "opted_in", ref=",".join(entity_ids), at=now, now=now, active=True,
         detail={"text": text, "source": source},
     )  # fmt: skip
+    if person.stopped_at is not None:
+        return False
+    return not any(
+        row.scope == "all" or (row.scope == "entity" and row.scope_id in entity_ids)
+        for row in suppressions.live(connection, person.address_hash)
+    )
+
+
+def rejoin_topic(connection: Connection, person_id: int, topic: str, *, text: str, source: str, now: datetime) -> bool:
+    """Take a topic back that was left, word for word; False where it was not left."""
+    if not suppressions.join_topic(connection, person_id, topic):
+        return False
+    events.add_event(
+        connection, person_id, "opted_in", ref=topic, value="topic", at=now, now=now, active=True,
+        detail={"text": text, "source": source},
+    )  # fmt: skip
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """One press of Save: the topics she wants, and the rest of the page. None leaves a thing as it is."""
+    """One press of Save: the topics she wants, and the rest of the page."""
 
     topics: Mapping[str, bool]
+    """Topic -> wanted; topics that are not named stay as they are."""
     paused_until: datetime | None = None
+    """None: no pause, also where there was one."""
     language: str | None = None
-    not_this_time: bool = False
+    """None leaves it."""
+    not_this_time: bool | None = None
+    """True: stage `not_now`; False: back to the stage before, where she is at `not_now`; None leaves it."""
     correction: str | None = None
     """What she wrote under "Wrong state or office? Fix it": a task for staff reads it."""
+    again: Mapping[str, str] = field(default_factory=dict)
+    """Entities she had left and opts in to again -> the text she agreed to, word for word."""
 
 
 def save_preferences(
-    connection: Connection, person_id: int, wanted: Preferences, *, source: str, now: datetime
+    connection: Connection,
+    person_id: int,
+    wanted: Preferences,
+    *,
+    source: str,
+    now: datetime,
+    delivery_id: int | None = None,
+    campaign_id: str | None = None,
 ) -> None:
-    """Write what a person chose, and skip what is queued against it."""
+    """Write what a person chose, and skip what is queued against it. Raises NotFoundError for no such person."""
+    person = people.get_person(connection, person_id)
+    if person is None:
+        raise NotFoundError(f"There is no person with the id {person_id}.")
+    for entity_id, text in wanted.again.items():
+        opt_in(connection, person_id, (entity_id,), text=text, source=source, now=now)
     for topic, wants in wanted.topics.items():
         if wants:
             suppressions.join_topic(connection, person_id, topic)
@@ -166,19 +208,61 @@ def save_preferences(
                 (outbox.delivery.c.person_id == person_id) & (outbox.delivery.c.topic == topic),
                 reason=Reason.TOPIC_LEFT, detail={"topic": topic}, now=now,
             )  # fmt: skip
-    changes: dict[str, object] = {}
     if wanted.language is not None:
-        changes["lang"] = wanted.language
-    if changes:
-        people.set_fields(connection, person_id, changes, now=now, source=source)
-    suppressions.set_pause(connection, person_id, wanted.paused_until, now=now)
-    if wanted.not_this_time:
-        people.set_stage(connection, person_id, "not_now", now=now, active=True)
+        people.set_fields(connection, person_id, {"lang": wanted.language}, now=now, source=source)
+    if wanted.paused_until != person.paused_until:
+        suppressions.set_pause(connection, person_id, wanted.paused_until, now=now)
+    if wanted.not_this_time is not None:
+        _not_this_time(connection, person, wanted.not_this_time, source, now, delivery_id)
+    if wanted.correction:
+        _ask_to_correct(connection, person, wanted.correction, now, campaign_id)
     events.add_event(
-        connection, person_id, "preferences", at=now, now=now, active=True,
+        connection, person_id, "preferences", at=now, now=now, active=True, delivery_id=delivery_id,
+        campaign_id=campaign_id,
         detail={"topics": dict(wanted.topics), "language": wanted.language, "correction": wanted.correction,
+                "not_this_time": wanted.not_this_time, "source": source,
                 "paused_until": wanted.paused_until.isoformat() if wanted.paused_until else None},
     )  # fmt: skip
+
+
+def _not_this_time(
+    connection: Connection, person: Person, not_now: bool, source: str, now: datetime, delivery_id: int | None
+) -> None:
+    """To `not_now`, or from there back to where she stood before."""
+    is_there = person.stage == Stage.NOT_NOW.value
+    if not_now and not is_there:
+        people.set_stage(
+            connection, person.id, Stage.NOT_NOW.value, now=now, active=True, delivery_id=delivery_id,
+            detail={"before": person.stage, "source": source},
+        )  # fmt: skip
+    elif is_there and not not_now:
+        history = events.of_person(connection, person.id, "stage")
+        before = next((row.value for row in history if row.value != Stage.NOT_NOW.value), None)
+        before = before or (history[0].detail.get("before") if history else None) or Stage.SIGNED_UP.value
+        people.set_stage(
+            connection, person.id, before, now=now, active=True, delivery_id=delivery_id, detail={"source": source}
+        )
+
+
+def _ask_to_correct(connection: Connection, person: Person, text: str, now: datetime, campaign_id: str | None) -> None:
+    """A task for staff; the same words of the same person are one task."""
+    name = " ".join(part for part in (person.given_name, person.family_name) if part) or person.address
+    tasks.make(
+        connection,
+        [
+            {
+                "key": f"correction:{person.id}:{digest(text)}",
+                "person_id": person.id,
+                "campaign_id": campaign_id,
+                "enrollment_id": None,
+                "title": f"Check the state and office of {name}, who writes: {text}",
+                "for": "",
+                "due_at": None,
+                "state": "open",
+                "created_at": now,
+            }
+        ],
+    )
 
 
 # -- clicks ------------------------------------------------------------------------------------------------------------
@@ -242,8 +326,6 @@ def complain(
     connection: Connection, addressee: Addressee, *, source: str, now: datetime, key: str | None = None
 ) -> bool:
     """A complaint: suppressed everywhere, and nothing lifts it. Returns False for one that was recorded before."""
-    if addressee.person_id is None:
-        return False
     recorded = events.add_event(
         connection, addressee.person_id, "complained", ref=addressee.step_key or "", at=now, now=now,
         campaign_id=addressee.campaign_id, delivery_id=addressee.delivery_id,

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select, update
 
 from rfs_mail.store.dialect import insert
 from rfs_mail.store.tables import TABLES
+from rfs_mail.store.types import AnyRow
 
 _event, _touched, _person, _suppression = (TABLES[name] for name in ("event", "touched", "person", "suppression"))
 
@@ -68,6 +69,31 @@ def touch(connection: Connection, person_ids: Iterable[int]) -> None:
     rows = [{"person_id": person_id} for person_id in person_ids]
     if rows:
         connection.execute(_touched.insert(), rows)
+
+
+def of_person(connection: Connection, person_id: int, name: str, *, limit: int = 50) -> list[AnyRow]:
+    """What happened to a person under this name, the newest first."""
+    return list(
+        connection.execute(
+            select(_event)
+            .where(_event.c.person_id == person_id, _event.c.name == name)
+            .order_by(_event.c.at.desc(), _event.c.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def of_delivery(connection: Connection, delivery_id: int, name: str, *, since: datetime | None = None) -> list[AnyRow]:
+    """What happened about a delivery under this name, the oldest first."""
+    statement = select(_event).where(_event.c.delivery_id == delivery_id, _event.c.name == name)
+    if since is not None:
+        statement = statement.where(_event.c.at >= since)
+    return list(connection.execute(statement.order_by(_event.c.at, _event.c.id)))
+
+
+def judge_again(connection: Connection, event_id: int, *, value: str, active: bool, detail: Mapping[str, Any]) -> None:
+    """A later fact shows an event in another light: the judgement changes, what was seen stays in `detail`."""
+    connection.execute(update(_event).where(_event.c.id == event_id).values(value=value, active=active, detail=detail))
 
 
 def _end_inactivity(connection: Connection, person_id: int, at: datetime, now: datetime) -> None:
