@@ -11,23 +11,32 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import SecretStr
+from sqlalchemy import Connection
+
 from rfs_mail import clock
 from rfs_mail.core.campaign import ReleaseContent
+from rfs_mail.core.duration import parse_duration
 from rfs_mail.core.eligibility import Caps
 from rfs_mail.core.tokens import Keys, digest_key
 from rfs_mail.engine.compose import Composer
+from rfs_mail.engine.deliver import Deliverer, Way
+from rfs_mail.engine.dispatch import Pool, Route
+from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.live import Live, look
+from rfs_mail.engine.machine import Machine, new_holder
 from rfs_mail.errors import SettingsError
+from rfs_mail.handoff.local import LocalHandOff
 from rfs_mail.render import Renderer
 from rfs_mail.settings import Relay, Settings, load_settings
+from rfs_mail.store import ticks
 from rfs_mail.store.database import Store
 from rfs_mail.transport.base import Transport
 from rfs_mail.transport.console import ConsoleTransport
 from rfs_mail.transport.inbox import InboxTransport
 from rfs_mail.transport.memory import MemoryTransport
+from rfs_mail.transport.relay import parse_relay_url
 from rfs_mail.transport.smtp import SmtpTransport
-
-LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(slots=True)
@@ -95,7 +104,7 @@ class App:
     @cached_property
     def outlets(self) -> Mapping[str, Outlet]:
         """The ways out, by name; the on-disk inbox where no relay is set."""
-        relays = self.settings.relay or (Relay(url="inbox:"),)  # type: ignore[arg-type]
+        relays = self.settings.relay or (Relay(url=SecretStr("inbox:")),)
         outlets: dict[str, Outlet] = {}
         for number, relay in enumerate(relays, 1):
             outlet = _outlet(relay, number, self.settings)
@@ -116,6 +125,24 @@ class App:
             return getpass.getuser()
         except (KeyError, OSError):
             return "unknown"
+
+    def machine(self, *, now: Callable[[], datetime] | None = None) -> Machine:
+        """The verbs of this process, not started. `now` replaces the civil clock, as `tick --at` does."""
+        outlets = self.outlets.values()
+        ways = {one.name: Way(one.name, one.transport, one.relay.connections * self.settings.window) for one in outlets}
+        keep = parse_duration(self.settings.keep_messages).nominal if self.settings.keep_messages else None
+        deliverer = Deliverer(
+            self.store, self.composer, ways, Rules(self.caps, self.settings.only_to), new_holder(), now or self.now,
+            keep_messages=keep is not None,
+        )  # fmt: skip
+        pool = Pool(tuple(Route(one.name, one.relay.weight, one.relay.entities) for one in outlets))
+        return Machine(self.store, LocalHandOff(), deliverer, pool, clock.breathe, keep)
+
+    @staticmethod
+    def note_alive(connection: Connection, holder: str, host: str, pid: int, now: datetime) -> None:
+        """Write a sign of life of a sending process."""
+        ticks.sign_of_life(connection, holder, host=host, pid=pid)
+        ticks.note(connection, "run", civil=now)
 
     def close(self) -> None:
         """End threads and connections."""
@@ -145,9 +172,9 @@ def _outlet(relay: Relay, number: int, settings: Settings) -> Outlet:
     local = True
     match kind:
         case "smtp" | "smtps":
-            smtp = SmtpTransport.from_url(url, connections=relay.connections)
-            local = smtp.host in LOCAL_HOSTS or smtp.host.startswith("127.")
-            transport = smtp
+            address = parse_relay_url(url)
+            local = address.is_loopback
+            transport = SmtpTransport(address, connections=relay.connections)
         case "inbox":
             transport = InboxTransport(settings.folder / rest if rest else settings.inbox_dir)
         case "console":
@@ -155,6 +182,8 @@ def _outlet(relay: Relay, number: int, settings: Settings) -> Outlet:
         case "memory":
             transport = MemoryTransport()
         case _:
-            raise SettingsError(f"relay {number}: {kind!r} is no kind of relay. Use smtp://host:port, inbox:, console:.")
+            raise SettingsError(
+                f"relay {number}: {kind!r} is no kind of relay. Use smtp://host:port, inbox: or console:."
+            )
     name = relay.name or (kind if number == 1 else f"{kind}-{number}")
     return Outlet(name, relay, transport, local)

@@ -12,3 +12,8 @@ def now() -> datetime:
 def monotonic() -> float:
     """Seconds for measuring a wait inside this process. Never stored."""
     return time.monotonic()
+
+
+def breathe() -> None:
+    """A moment between two chunks of work, so that somebody else's short transaction gets in."""
+    time.sleep(0.005)

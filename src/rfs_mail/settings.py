@@ -129,7 +129,7 @@ def load_settings(folder: Path, environ: Mapping[str, str] | None = None) -> Set
 
 def _overlay(values: dict[str, Any], environ: Mapping[str, str], known: list[str]) -> None:
     """RFS_MAIL_<KEY> over the file; RFS_MAIL_RELAY is one relay's url; tables are written RFS_MAIL_CAPS_PER_DAY."""
-    tables = {"caps": Caps, "dkim": Dkim}
+    tables: dict[str, type[BaseModel]] = {"caps": Caps, "dkim": Dkim}
     for name, text in environ.items():
         if not name.startswith(PREFIX):
             continue

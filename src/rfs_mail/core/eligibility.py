@@ -57,6 +57,8 @@ class Facts:
     campaign_state_by: str = ""
     campaign_state_because: str = ""
     enrollment_state: str = "active"
+    step_removed: bool = False
+    """The campaign was edited since, and this step is gone."""
     ended_because: str | None = None
     ended_detail: Mapping[str, object] = field(default_factory=dict)
     suppressed: Suppressed | None = None
@@ -137,6 +139,8 @@ def _refuse(facts: Facts) -> Skip | None:
         return Skip(_known(facts.ended_because), facts.ended_detail)
     if facts.campaign_state == "removed":
         return Skip(Reason.CAMPAIGN_REMOVED)
+    if facts.step_removed:
+        return Skip(Reason.STEP_REMOVED)
     if not facts.allowed:
         return Skip(Reason.NOT_ONLY_TO, {"only_to": facts.only_to})
     return None

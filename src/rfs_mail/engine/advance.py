@@ -463,12 +463,12 @@ class _Work:
                 names = until.names
                 anchors = Anchors.of(self._moments(script, names, traveller))
                 end = resolve(until, anchors=anchors, previous=traveller.due_at or self.now, zone=traveller.zone)
-                traveller.due_at = end if isinstance(end, datetime) else self.now
                 ends = self._ends(script, traveller)
-                if ends is not None and traveller.due_at > ends:
-                    traveller.due_at = ends
+                limits = [at for at in (end, ends) if isinstance(at, datetime)]
+                # A date that is not known never becomes "now": without any limit she waits for the fact itself.
+                traveller.due_at = min(limits) if limits else None
                 traveller.planned = True
-                if traveller.due_at > self.now:
+                if traveller.due_at is None or traveller.due_at > self.now:
                     continue
             self._record(traveller, node.step.key, "timed_out", None, {}, planned_at=traveller.due_at)
             _stand_at(traveller, node.next, traveller.due_at or self.now, self.now)

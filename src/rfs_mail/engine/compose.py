@@ -70,11 +70,11 @@ class Composer:
         Raises RenderError or MessageError for this one delivery.
         """
         mail = mail_step(material.campaign, row.step_key)
-        source = choose_source(material, mail, row.person_lang, row.variant)
+        source = choose_source(material, mail, row.p_lang, row.variant)
         entity = material.content.entities[row.entity_id]
         topic = material.content.topics.get(row.topic)
-        zone = zone_of(row.person_zone)
-        person = {name: getattr(row, f"person_{name}") for name in PERSON_COLUMNS}
+        zone = zone_of(row.p_zone)
+        person = {name: getattr(row, f"p_{name}") for name in PERSON_COLUMNS}
         urls = self.urls(row.id, self.keys)
         context = build_context(
             {**person, "tags": list(tags)},
@@ -87,7 +87,7 @@ class Composer:
             zone=zone,
             sent_on=local_date(now, zone),
             calendar=occurrences_for(live, row, now),
-            signup_source=row.person_source,
+            signup_source=row.p_source,
         )
         rendered = self.renderer.render(source, context)
         message_id = self.message_id(row.id, entity)
@@ -107,7 +107,7 @@ class Composer:
         return Composed(
             message,
             make_return_path(row.id, self.keys, entity.bounce_domain),
-            row.person_mailbox,
+            row.p_mailbox,
             message_id,
             made,
         )
@@ -158,7 +158,7 @@ class Composer:
         self, row: AnyRow, source: MailSource, rendered: Rendered, entity: Entity, topic: Topic | None,
         person: Mapping[str, Any], message_id: str, now: datetime, keys: Keys,
     ) -> bytes:  # fmt: skip
-        parts = self._parts(row.id, rendered, entity, row.person_mailbox, _to_name(person), message_id, now, keys)
+        parts = self._parts(row.id, rendered, entity, row.p_mailbox, _to_name(person), message_id, now, keys)
         return build(parts, self._headers(row.campaign_id, row.step_key, source, entity, topic))
 
     def _parts(

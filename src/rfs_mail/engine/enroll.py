@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from rfs_mail.core.duration import Duration
 from rfs_mail.core.script import Script
-from rfs_mail.core.timing import Anchors, Instant, Moment, Planned, instant_of, plan_step, resolve, shift
+from rfs_mail.core.times import TimeExpr
+from rfs_mail.core.timing import Anchors, Instant, Moment, Planned, plan_step, resolve, shift
 from rfs_mail.engine.live import Live, Occurrence, look, zone_of
 from rfs_mail.store import enrollments
 from rfs_mail.store.database import Store
@@ -187,7 +188,8 @@ def _start_of(live: Live, script: Script, key: str, started_at: datetime, now: d
         if occurrence.key == wanted:
             began = _began(script, occurrence)
             # Whoever qualified when the occasion began did not come late, even if this walk did.
-            entered_at = began if live.campaign(script.campaign.id).first_applied_at <= began else started_at
+            in_time = began is not None and live.campaign(script.campaign.id).first_applied_at <= began
+            entered_at = began if began is not None and in_time else started_at
             return Start(entered_at, f"calendar:{wanted}", wanted)
     return None
 
@@ -240,24 +242,22 @@ def _open_occurrences(live: Live, script: Script, now: datetime) -> list[Occurre
     """Occurrences of the campaign's calendar name whose `from` has come and whose `to` has not."""
     open_now = []
     for occurrence in live.calendar.get(script.campaign.entry.calendar or "", ()):
-        ends = _at(script, occurrence, "leaves") or occurrence.starts_at + timedelta(days=1)
-        if _began(script, occurrence) <= now < ends:
+        began = _began(script, occurrence)
+        ends = _at(script.leaves, occurrence) if script.leaves else occurrence.starts_at + timedelta(days=1)
+        if began is not None and ends is not None and began <= now < ends:
             open_now.append(occurrence)
     return open_now
 
 
-def _began(script: Script, occurrence: Occurrence) -> datetime:
-    return _at(script, occurrence, "enters") or occurrence.starts_at
+def _began(script: Script, occurrence: Occurrence) -> datetime | None:
+    return _at(script.enters, occurrence) if script.enters else occurrence.starts_at
 
 
-def _at(script: Script, occurrence: Occurrence, which: str) -> datetime | None:
-    """`from` or `to` of an occurrence, on the calendar's own clock."""
-    expr = script.enters if which == "enters" else script.leaves
-    if expr is None:
-        return None
+def _at(expr: TimeExpr, occurrence: Occurrence) -> datetime | None:
+    """`from` or `to` of an occurrence, on the calendar's own clock; None where it cannot be known."""
     zone = occurrence.moment.zone or _UTC
     found = resolve(expr, anchors=Anchors.of({occurrence.calendar: occurrence.moment}), zone=zone)
-    return found if isinstance(found, datetime) else instant_of(occurrence.moment, zone)
+    return found if isinstance(found, datetime) else None
 
 
 def _counts_from(live: Live, name: str) -> datetime:

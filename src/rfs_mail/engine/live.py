@@ -1,7 +1,7 @@
 """
 What is live now: the release as stored, each campaign read once, the dates its calendar names mean.
 
-Every verb begins by asking for this. Scripts are remembered by revision, which never changes.
+Every verb begins by asking for this. Scripts are remembered by the digests of revision and release.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from rfs_mail.core.campaign import Campaign, ReleaseContent
 from rfs_mail.core.local_time import find_zone
 from rfs_mail.core.script import Script, read_script
-from rfs_mail.core.timing import Civil, Moment
+from rfs_mail.core.timing import Civil, Instant, Moment
 from rfs_mail.store import enrollments, releases
 from rfs_mail.store.releases import LiveCampaign, LiveRelease
 
@@ -77,7 +77,8 @@ class Live:
     def old_script(self, connection: Connection, revision_id: int) -> Script:
         """The script of an earlier revision, with the segments and fields it was applied with."""
         revision = releases.load_revision(connection, revision_id)
-        return _script(revision_id, self.release.id, revision.definition, _Carried(revision.content, self._steps()))
+        carried = _Carried(revision.definition, revision.content, self._steps())
+        return _script(revision.digest, self.release.digest, carried)
 
     def _steps(self) -> dict[str, tuple[str, ...]]:
         return {name: tuple(step.key for step in script.campaign.walk()) for name, script in self.scripts.items()}
@@ -91,9 +92,8 @@ def look(connection: Connection) -> Live | None:
     steps = {
         name: tuple(step.key for step in campaign.definition.walk()) for name, campaign in release.campaigns.items()
     }
-    carried = _Carried(release.content, steps)
     scripts = {
-        name: _script(campaign.revision_id, release.id, campaign.definition, carried)
+        name: _script(campaign.revision.digest, release.digest, _Carried(campaign.definition, release.content, steps))
         for name, campaign in release.campaigns.items()
         if campaign.state != "removed"
     }
@@ -102,8 +102,9 @@ def look(connection: Connection) -> Live | None:
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
-    """Context of a script that takes no part in the cache key: the revision and release ids stand for it."""
+    """What a script is read from. No part of the cache key: the digests of revision and release stand for it."""
 
+    definition: Campaign
     content: ReleaseContent
     steps: Mapping[str, tuple[str, ...]]
 
@@ -115,8 +116,8 @@ class _Carried:
 
 
 @lru_cache(maxsize=512)
-def _script(revision_id: int, release_id: int, definition: Campaign, carried: _Carried) -> Script:
-    return read_script(definition, carried.content, carried.steps)
+def _script(revision: str, release: str, carried: _Carried) -> Script:
+    return read_script(carried.definition, carried.content, carried.steps)
 
 
 def _calendar(connection: Connection) -> dict[str, tuple[Occurrence, ...]]:
@@ -136,8 +137,6 @@ def zone_of(name: str) -> ZoneInfo:
 
 def moments_of_person(signed_up_at: datetime | None, custom: Mapping[str, object], zone: ZoneInfo) -> dict[str, Moment]:
     """The date fields of a person as anchors; what is missing or is no date is left out."""
-    from rfs_mail.core.timing import Instant
-
     moments: dict[str, Moment] = {}
     if signed_up_at is not None:
         moments["signed_up_at"] = Instant(signed_up_at)

@@ -89,7 +89,7 @@ def zones(connection: Connection) -> list[str]:
 
 def last_person_id(connection: Connection) -> int:
     """The highest person id there is; 0 where nobody is."""
-    return connection.execute(select(func.coalesce(func.max(person.c.id), 0))).scalar_one()
+    return int(connection.execute(select(func.coalesce(func.max(person.c.id), 0))).scalar_one())
 
 
 def enroll_people(
@@ -543,7 +543,7 @@ def wake_waiting(
 
 def last_enrollment_id(connection: Connection) -> int:
     """The highest enrollment id there is; 0 where there is none."""
-    return connection.execute(select(func.coalesce(func.max(enrollment.c.id), 0))).scalar_one()
+    return int(connection.execute(select(func.coalesce(func.max(enrollment.c.id), 0))).scalar_one())
 
 
 def of_people(connection: Connection, ids: Sequence[int]) -> dict[int, int]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
     or_,
     select,
     true,
@@ -29,7 +30,7 @@ from rfs_mail.core.lifecycle import IN_FLIGHT, OPEN_STATES, UNSETTLED, WENT_OUT,
 from rfs_mail.core.reasons import Reason
 from rfs_mail.store.database import machine_time
 from rfs_mail.store.tables import TABLES
-from rfs_mail.store.types import AnyRow
+from rfs_mail.store.types import AnyRow, BigId
 
 delivery = TABLES["delivery"]
 batch = TABLES["batch"]
@@ -86,12 +87,19 @@ class Candidate:
         return (not self.deadline, self.not_after, self.due_at, self.id)
 
 
-def due(connection: Connection, shares: Mapping[str, int], *, deadline: bool, now: datetime) -> list[Candidate]:
+def due(
+    connection: Connection,
+    shares: Mapping[str, int],
+    *,
+    deadline: bool,
+    now: datetime,
+    leave_out: Sequence[int] = (),
+) -> list[Candidate]:
     """
     Queued deliveries whose time has come: at most `shares[campaign]` a campaign, the longest due first.
 
     One indexed look a campaign, so that a million waiting mails of one cost another nothing. People who have a
-    delivery in flight are left out: nobody has two at a time.
+    delivery in flight are left out, and those named in `leave_out`: nobody has two at a time.
     """
     busy = delivery.alias("busy")
     columns = [delivery.c[name] for name in Candidate.__dataclass_fields__]
@@ -104,6 +112,7 @@ def due(connection: Connection, shares: Mapping[str, int], *, deadline: bool, no
                 delivery.c.state == "queued",
                 delivery.c.next_at <= now,
                 ~exists().where(busy.c.person_id == delivery.c.person_id, busy.c.state.in_(("claimed", "sending"))),
+                delivery.c.person_id.not_in(leave_out) if leave_out else true(),
             )
             .order_by(delivery.c.next_at)
             .limit(share)
@@ -175,7 +184,7 @@ def open_batch(connection: Connection, batch_id: int, epoch: int, holder: str) -
     )
     if taken.rowcount == 0:
         return None
-    people = [column.label(f"person_{column.name}") for column in person.c]
+    people = [column.label(f"p_{column.name}") for column in person.c]
     return list(
         connection.execute(
             select(*delivery.c, *people, enrollment.c.anchors, enrollment.c.entered_at, enrollment.c.occurrence_key)
@@ -185,6 +194,11 @@ def open_batch(connection: Connection, batch_id: int, epoch: int, holder: str) -
             .order_by(delivery.c.id)
         )
     )
+
+
+def relay_of(connection: Connection, batch_id: int) -> str:
+    """The relay a batch goes by."""
+    return str(connection.execute(select(batch.c.relay).where(batch.c.id == batch_id)).scalar_one())
 
 
 def gate_rows(connection: Connection, ids: Sequence[int]) -> list[AnyRow]:
@@ -222,6 +236,7 @@ def gate_rows(connection: Connection, ids: Sequence[int]) -> list[AnyRow]:
                 delivery.c.person_id,
                 delivery.c.enrollment_id,
                 delivery.c.campaign_id,
+                delivery.c.step_key,
                 delivery.c.entity_id,
                 delivery.c.topic,
                 delivery.c.deadline,
@@ -264,7 +279,7 @@ def gate_rows(connection: Connection, ids: Sequence[int]) -> list[AnyRow]:
 def counted_sends(
     connection: Connection, person_ids: Sequence[int], *, since: datetime
 ) -> dict[int, tuple[datetime, ...]]:
-    """When counting mails went out to each person, or may have, since then; ascending. People without any are absent."""
+    """When counting mails went out to each person, or may have, since then; ascending. Who got none is absent."""
     rows = connection.execute(
         select(delivery.c.person_id, delivery.c.sending_at)
         .where(
@@ -656,6 +671,17 @@ def rescue(connection: Connection, *, now: datetime, everything: bool = False) -
     return Rescued(len(dead), requeued, len(poisoned), tuple(row.id for row in uncertain))
 
 
+def uncertain(connection: Connection, *, limit: int = 1000) -> list[AnyRow]:
+    """Uncertain deliveries that were not sent again yet: id, campaign_id, deadline."""
+    return list(
+        connection.execute(
+            select(delivery.c.id, delivery.c.campaign_id, delivery.c.deadline)
+            .where(delivery.c.state == "uncertain", delivery.c.resends == 0)
+            .limit(limit)
+        )
+    )
+
+
 def resend_uncertain(connection: Connection, ids: Sequence[int], *, now: datetime) -> int:
     """
     Move uncertain -> queued, once, with the same Message-ID, where `not_after` allows it; returns how many.
@@ -748,7 +774,7 @@ class Addressee:
 
 def addressee(connection: Connection, delivery_id: int) -> Addressee | None:
     """The addressee of a delivery, or of what `prune` left of it; None where we never made such a delivery."""
-    row = connection.execute(
+    row: AnyRow | None = connection.execute(
         select(
             delivery.c.id, delivery.c.person_id, delivery.c.entity_id, delivery.c.topic, delivery.c.campaign_id,
             person.c.address_hash, delivery.c.enrollment_id, delivery.c.step_key,
@@ -756,12 +782,15 @@ def addressee(connection: Connection, delivery_id: int) -> Addressee | None:
         .join(person, person.c.id == delivery.c.person_id)
         .where(delivery.c.id == delivery_id)
     ).one_or_none()  # fmt: skip
-    if row is None:
-        row = connection.execute(
-            select(stub.c.delivery_id, stub.c.person_id, stub.c.entity_id, stub.c.topic, stub.c.campaign_id, stub.c.address_hash)
-            .where(stub.c.delivery_id == delivery_id)
-        ).one_or_none()  # fmt: skip
-    return Addressee(*row) if row is not None else None
+    if row is not None:
+        return Addressee(*row)
+    left: AnyRow | None = connection.execute(
+        select(
+            stub.c.delivery_id, stub.c.person_id, stub.c.entity_id, stub.c.topic, stub.c.campaign_id,
+            stub.c.address_hash,
+        ).where(stub.c.delivery_id == delivery_id)
+    ).one_or_none()  # fmt: skip
+    return Addressee(*left) if left is not None else None
 
 
 def unsettled_of(connection: Connection, enrollment_ids: Iterable[int]) -> set[int]:
@@ -799,4 +828,4 @@ def in_flight_of(connection: Connection, holder: str) -> int:
 def _lease_end(connection: Connection) -> Any:
     if connection.dialect.name == "postgresql":
         return machine_time(connection) + LEASE
-    return machine_time(connection).op("+")(int(LEASE / timedelta(microseconds=1)))
+    return machine_time(connection).op("+")(literal(int(LEASE / timedelta(microseconds=1)), BigId))

@@ -5,7 +5,7 @@ A change made here is somebody's word of this moment (staff, an answer, a step),
 rows of an import are weighed by their own dates in `store.signups`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -183,3 +183,14 @@ def _locked(connection: Connection, person_id: int) -> RowMapping:
     if row is None:
         raise NotFoundError(f"There is no person with the id {person_id}.")
     return row
+
+
+def tags_of(connection: Connection, person_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """The tags of several people, sorted; who has none is absent."""
+    found: dict[int, list[str]] = {}
+    rows = connection.execute(
+        select(_tag.c.person_id, _tag.c.tag).where(_tag.c.person_id.in_(person_ids)).order_by(_tag.c.tag)
+    )
+    for person_id, tag in rows:
+        found.setdefault(person_id, []).append(tag)
+    return {person_id: tuple(tags) for person_id, tags in found.items()}

@@ -1,0 +1,338 @@
+"""
+Work off one batch: render each delivery, ask one last time whether it may go, send it, record the answer.
+
+    claimed ── render, build ── mark (the gate, durable) ── SMTP ── verdict (durable) ── slot free
+
+Rendering, building and signing come before the mark, so that a broken template costs nothing. From the mark to the
+durable verdict a delivery holds one slot; their number is the most that a crash can leave uncertain. Nothing goes to
+the wire when the batch's lease is nearly over.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypedDict
+from zlib import compress
+
+from sqlalchemy import Connection
+
+from rfs_mail import clock
+from rfs_mail.core.lifecycle import DeliveryState
+from rfs_mail.core.local_time import local_date
+from rfs_mail.core.reasons import Reason
+from rfs_mail.core.retry import GiveUp, GiveUpReason, RetryAt, RetryPolicy
+from rfs_mail.core.verdict import Accepted, Deferred, Phase, Rejected, Scope, Uncertain, Verdict
+from rfs_mail.engine.compose import Composed, Composer, Material
+from rfs_mail.engine.gate import Rules
+from rfs_mail.engine.ledger import Ledger, Settlement
+from rfs_mail.engine.live import Live, look, zone_of
+from rfs_mail.errors import RfsMailError
+from rfs_mail.store import outbox, people, problems, relays, releases
+from rfs_mail.store.database import Store
+from rfs_mail.store.outbox import LEASE, Mark, Move
+from rfs_mail.store.types import AnyRow
+from rfs_mail.transport.base import Envelope, Transport
+
+LOG = logging.getLogger(__name__)
+
+RENEW_EVERY = 15.0
+"""Seconds of machine time between signs of life."""
+
+TRUST = 0.8
+"""The part of a lease in which a holder may put something on the wire."""
+
+RELAY_PAUSE = timedelta(minutes=5)
+"""How long a relay rests that refuses us, not the mail."""
+
+CONNECTION_WAIT = timedelta(minutes=1)
+"""How long a mail waits whose connection broke before the final dot."""
+
+_BEFORE = (DeliveryState.CLAIMED,)
+_AFTER = (DeliveryState.SENDING, DeliveryState.UNCERTAIN)
+"""A verdict may come late, after a rescue has called the delivery uncertain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A relay as delivery uses it. `slots`: deliveries between mark and durable verdict, at most."""
+
+    name: str
+    transport: Transport
+    slots: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What this process has done since it started."""
+
+    sent: int = 0
+    deferred: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    refused: int = 0
+
+    @property
+    def settled(self) -> int:
+        """Deliveries that moved on, whichever way."""
+        return self.sent + self.deferred + self.failed + self.uncertain + self.refused
+
+
+@dataclass
+class Deliverer:
+    """Works off batches. One for a process; belongs to one event loop."""
+
+    store: Store
+    composer: Composer
+    ways: Mapping[str, Way]
+    rules: Rules
+    holder: str
+    now: Callable[[], datetime]
+    keep_messages: bool = False
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    tally: Tally = field(default_factory=Tally)
+
+    def __post_init__(self) -> None:
+        self._ledger = Ledger(self.store, self.rules)
+        self._slots = {name: asyncio.Semaphore(way.slots) for name, way in self.ways.items()}
+        self._renewed = clock.monotonic()
+        self._resting: set[str] = set()
+        self._stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the ways out and begin to commit and to renew leases."""
+        for way in self.ways.values():
+            await way.transport.open()
+        self._tasks = [asyncio.create_task(self._ledger.run()), asyncio.create_task(self._renew())]
+
+    async def stop(self) -> None:
+        """Commit what is entered, close the ways out. Call it when no batch is running any more."""
+        self._ledger.end()
+        if self._tasks:
+            commits, renewals = self._tasks
+            renewals.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await renewals
+            await commits
+        for way in self.ways.values():
+            await way.transport.close()
+
+    def drain(self) -> None:
+        """Begin nothing new: what is at the wire ends, what is only claimed goes back to the queue."""
+        self._stopping = True
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY)
+            began = clock.monotonic()
+            try:
+                await self.store.write(outbox.renew, self.holder)
+            except Exception as error:  # the trust runs out by itself; nothing goes out on a lapsed lease
+                LOG.error("the leases could not be renewed: %s", error)
+            else:
+                self._renewed = began
+
+    @property
+    def _trusted(self) -> bool:
+        return clock.monotonic() - self._renewed < TRUST * LEASE.total_seconds()
+
+    # -- one batch -----------------------------------------------------------------------------------------------------
+
+    async def run_batch(self, batch_id: int, epoch: int) -> None:
+        """Work off one batch; a stale one does nothing."""
+        began = clock.monotonic()
+        opened = await self.store.write(_open, batch_id, epoch, self.holder)
+        if opened is None:
+            return
+        if not self._trusted:
+            self._renewed = began  # an idle process renews nothing; this very lease is fresh
+        try:
+            async with asyncio.TaskGroup() as group:
+                for row in opened.rows:
+                    if self._stopping or opened.relay in self._resting or not self._trusted:
+                        break
+                    await self._slots[opened.relay].acquire()
+                    group.create_task(self._deliver(opened, row, epoch))
+        finally:
+            await self.store.write(outbox.close_batch, batch_id, epoch)
+            self._resting.discard(opened.relay)
+
+    async def _deliver(self, opened: "_Opened", row: AnyRow, epoch: int) -> None:
+        """One delivery, from rendering to its durable verdict. Its slot was taken by the caller."""
+        way = self.ways[opened.relay]
+        try:
+            composed = await self._compose(opened, row)
+            if composed is None or self._stopping or opened.relay in self._resting or not self._trusted:
+                return
+            if not await self._ledger.mark(self._mark(opened, row, epoch, composed), now=self.now()):
+                self.tally.refused += 1
+                return
+            verdict = await way.transport.send(Envelope(composed.mail_from, composed.rcpt_to), composed.message)
+            await self._record(row, epoch, way, verdict)
+        finally:
+            self._slots[opened.relay].release()
+
+    async def _compose(self, opened: "_Opened", row: AnyRow) -> Composed | None:
+        try:
+            return self.composer.compose(
+                row, opened.materials[opened.revisions[row.id]], opened.live, tags=opened.tags.get(row.person_id, ()),
+                now=self.now(),
+            )  # fmt: skip
+        except RfsMailError as error:
+            reason = Reason.RENDER_FAILED if type(error).__name__ == "RenderError" else Reason.MESSAGE_REFUSED
+            LOG.error("delivery %d of %s/%s: %s", row.id, row.campaign_id, row.step_key, error)
+            move = Move(
+                row.id, row.enrollment_id, DeliveryState.FAILED, self.now(), reason, {"error": str(error)},
+                batch_id=row.batch_id, epoch=row.epoch,
+            )  # fmt: skip
+            await self._ledger.settle(Settlement(move, _BEFORE), now=self.now())
+            self.tally.failed += 1
+            return None
+
+    def _mark(self, opened: "_Opened", row: AnyRow, epoch: int, composed: Composed) -> Mark:
+        return Mark(
+            id=row.id,
+            batch_id=row.batch_id,
+            epoch=epoch,
+            local_day=local_date(self.now(), zone_of(row.p_zone)).toordinal(),
+            message_id=composed.message_id,
+            revision_id=opened.revisions[row.id],
+            relay=opened.relay,
+            made=composed.made,
+            message=compress(composed.message) if self.keep_messages else None,
+        )
+
+    # -- what came of it -----------------------------------------------------------------------------------------------
+
+    async def _record(self, row: AnyRow, epoch: int, way: Way, verdict: Verdict) -> None:
+        now = self.now()
+        move, bounce = self._move(row, epoch, verdict, now)
+        await self._ledger.settle(Settlement(move, _AFTER, bounce), now=now)
+        match verdict:
+            case Deferred(phase=Phase.CONNECT) | Deferred(scope=Scope.SENDER) | Rejected(scope=Scope.SENDER):
+                await self._rest(way, verdict, now)
+
+    def _move(self, row: AnyRow, epoch: int, verdict: Verdict, now: datetime) -> tuple[Move, str | None]:
+        fence = _Fence(batch_id=row.batch_id, epoch=epoch)
+        code, text = verdict.code, verdict.text
+        said = {"code": code or "", "reply": text}
+        match verdict:
+            case Accepted():
+                self.tally.sent += 1
+                return Move(row.id, row.enrollment_id, DeliveryState.SENT, now, code=code, reply=text, **fence), None
+            case Uncertain():
+                self.tally.uncertain += 1
+                return Move(
+                    row.id, row.enrollment_id, DeliveryState.UNCERTAIN, now, Reason.SILENCE, said, code=code,
+                    reply=text, **fence,
+                ), None  # fmt: skip
+            case Deferred() | Rejected() if verdict.requeue_without_attempt:
+                self.tally.deferred += 1
+                wait = RELAY_PAUSE if verdict.scope is Scope.SENDER else CONNECTION_WAIT
+                return self._back(row, fence, now, now + wait, Reason.RELAY, verdict, blameless=True), None
+            case Deferred():
+                return self._again(row, fence, now, verdict), None
+            case Rejected():
+                self.tally.failed += 1
+                return Move(
+                    row.id, row.enrollment_id, DeliveryState.FAILED, now, Reason.REJECTED, said, code=code, reply=text,
+                    **fence,
+                ), verdict.bounce.value  # fmt: skip
+
+    def _again(self, row: AnyRow, fence: "_Fence", now: datetime, verdict: Deferred) -> Move:
+        """Try a deferred one again by the policy, or give it up."""
+        first = row.first_attempt_at or now
+        match self.policy.next_attempt(row.attempt + 1, first, now, row.not_after, row.id):
+            case RetryAt(at):
+                self.tally.deferred += 1
+                return self._back(row, fence, now, at, Reason.DEFERRED, verdict, blameless=False)
+            case GiveUp(reason):
+                self.tally.failed += 1
+                said = {"code": verdict.code or "", "reply": verdict.text}
+                if reason is GiveUpReason.EXPIRED:
+                    late = {"not_after": row.not_after.isoformat(), **said}
+                    return Move(
+                        row.id, row.enrollment_id, DeliveryState.EXPIRED, now, Reason.TOO_LATE, late,
+                        code=verdict.code, reply=verdict.text, **fence,
+                    )  # fmt: skip
+                hours = round((now - first).total_seconds() / 3600)
+                return Move(
+                    row.id, row.enrollment_id, DeliveryState.FAILED, now, Reason.GAVE_UP, {"hours": hours, **said},
+                    code=verdict.code, reply=verdict.text, **fence,
+                )  # fmt: skip
+
+    def _back(
+        self, row: AnyRow, fence: "_Fence", now: datetime, until: datetime, reason: Reason,
+        verdict: Deferred | Rejected, *, blameless: bool,
+    ) -> Move:  # fmt: skip
+        detail = {"code": verdict.code or "", "reply": verdict.text, "until": until.isoformat()}
+        return Move(
+            row.id, row.enrollment_id, DeliveryState.QUEUED, now, reason, detail, not_before=until, code=verdict.code,
+            reply=verdict.text, blameless=blameless, **fence,
+        )  # fmt: skip
+
+    async def _rest(self, way: Way, verdict: Deferred | Rejected, now: datetime) -> None:
+        """The relay refuses us or cannot be reached: let it rest, and say so. The people are not to blame."""
+        if way.name in self._resting:
+            return
+        self._resting.add(way.name)
+        wait = RELAY_PAUSE if verdict.scope is Scope.SENDER else CONNECTION_WAIT
+        because = f"{verdict.code or 'no connection'} {verdict.text}".strip()
+        LOG.error("relay %s rests until %s: %s", way.name, now + wait, because)
+        await self.store.write(_note_rest, way.name, now, now + wait, because)
+
+
+class _Fence(TypedDict):
+    """What proves that a batch is still ours."""
+
+    batch_id: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A batch and all that rendering its mails needs, read in one transaction."""
+
+    relay: str
+    rows: list[AnyRow]
+    live: Live
+    materials: Mapping[int, Material]
+    """By revision id."""
+    revisions: Mapping[int, int]
+    """Delivery id -> the revision it is sent by."""
+    tags: Mapping[int, tuple[str, ...]]
+
+
+def _open(connection: Connection, batch_id: int, epoch: int, holder: str) -> _Opened | None:
+    rows = outbox.open_batch(connection, batch_id, epoch, holder)
+    live = look(connection)
+    if rows is None or live is None:
+        return None
+    revisions = {row.id: _revision_of(live, row) for row in rows}
+    materials: dict[int, Material] = {}
+    for revision_id in set(revisions.values()):
+        revision = releases.load_revision(connection, revision_id)
+        materials[revision_id] = Material(revision.definition, revision.mails, revision.content)
+    relay = outbox.relay_of(connection, batch_id)
+    tags = people.tags_of(connection, [row.person_id for row in rows])
+    return _Opened(relay, rows, live, materials, revisions, tags)
+
+
+def _revision_of(live: Live, row: AnyRow) -> int:
+    """The live revision, which a copy fix reaches at once; the one it was queued by where the campaign pins."""
+    script = live.scripts.get(row.campaign_id)
+    follows = script is not None and script.campaign.on_edit == "follow"
+    if script is not None and follows and script.sequence.get(row.step_key) is not None:
+        return live.campaign(row.campaign_id).revision_id
+    queued_by: int = row.revision_id
+    return queued_by
+
+
+def _note_rest(connection: Connection, relay: str, now: datetime, until: datetime, because: str) -> None:
+    relays.pause(connection, relay, until=until, because=because)
+    problems.note(connection, "relay", relay, because, now=now)

@@ -1,0 +1,145 @@
+"""
+Give due deliveries out in batches: one relay and one receiving operator each, fair across campaigns.
+
+One transaction, one dispatcher at a time. It fills a bounded pool of a few seconds of sending and never the whole
+backlog, so that a small campaign waits for one pool and not for a million mails, and a pause takes effect at once.
+Deadline mail goes first; of a person's due mails the most urgent goes, and nobody has two in flight.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from rfs_mail.core.script import Script
+from rfs_mail.engine.live import look
+from rfs_mail.handoff.base import HandOff
+from rfs_mail.store import outbox, relays
+from rfs_mail.store.database import Store, only_one
+from rfs_mail.store.outbox import Candidate
+
+BATCH = 100
+"""Deliveries a batch, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A relay as dispatch sees it."""
+
+    name: str
+    weight: int = 1
+    entities: tuple[str, ...] = ()
+    """Whose mail it takes; empty: everybody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """How much may be out at a time, and by which ways."""
+
+    routes: tuple[Route, ...]
+    size: int = 4_000
+    """Deliveries claimed or sending, over all holders: a few seconds of sending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """What went out to the senders."""
+
+    batches: int = 0
+    deliveries: int = 0
+    by_campaign: Mapping[str, int] = field(default_factory=dict)
+
+
+def dispatch(store: Store, handoff: HandOff, pool: Pool, *, now: datetime, holder: str | None = None) -> Dispatched:
+    """One pass: claim what fits into the pool and hand it over with the commit."""
+    with store.begin() as connection:
+        if not only_one(connection, "dispatch"):
+            return Dispatched()
+        return _dispatch(connection, handoff, pool, now, holder)
+
+
+def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetime, holder: str | None) -> Dispatched:
+    live = look(connection)
+    room = pool.size - outbox.count_in_flight(connection)
+    closed = relays.paused(connection, now=now)
+    routes = [route for route in pool.routes if route.name not in closed]
+    if live is None or room <= 0 or not routes:
+        return Dispatched()
+    names = outbox.campaigns_with_due(connection, now=now)
+    allowed = {name: _allowance(connection, name, live.scripts.get(name), room, now) for name in names}
+    chosen = _choose(connection, allowed, room, now)
+    if not chosen:
+        return Dispatched()
+    batches: list[tuple[int, int]] = []
+    by_campaign: dict[str, int] = {}
+    for (route, operator), group in _by_way(chosen, routes).items():
+        for start in range(0, len(group), BATCH):
+            ids = [one.id for one in group[start : start + BATCH]]
+            batches.append((outbox.claim(connection, ids, relay=route, operator=operator, holder=holder), 1))
+    for one in chosen:
+        by_campaign[one.campaign_id] = by_campaign.get(one.campaign_id, 0) + 1
+    for name, count in by_campaign.items():
+        script = live.scripts.get(name)
+        if script is not None and script.rate is not None:
+            relays.spend(connection, _bucket(name), count)
+    handoff.give(connection, batches)
+    return Dispatched(len(batches), len(chosen), by_campaign)
+
+
+def _choose(connection: Connection, allowed: dict[str, int], room: int, now: datetime) -> list[Candidate]:
+    """
+    Deadline mail first, then the rest: an equal share of the room for each campaign, and what one leaves to the others.
+
+    Of one person's mails only the most urgent is taken.
+    """
+    chosen: dict[int, Candidate] = {}
+    for deadline in (True, False):
+        hungry = dict(allowed)
+        while room > len(chosen) and hungry:
+            share = max(1, (room - len(chosen)) // len(hungry))
+            shares = {name: min(share, left) for name, left in hungry.items() if left > 0}
+            found = outbox.due(connection, shares, deadline=deadline, now=now, leave_out=list(chosen))
+            came: dict[str, int] = {}
+            for one in sorted(found, key=lambda candidate: candidate.urgency):
+                came[one.campaign_id] = came.get(one.campaign_id, 0) + 1
+                if one.person_id not in chosen and len(chosen) < room:
+                    chosen[one.person_id] = one
+                    allowed[one.campaign_id] -= 1
+            # Who filled her share may have more; who did not is done.
+            hungry = {name: allowed[name] for name in shares if came.get(name, 0) == shares[name] and allowed[name] > 0}
+    return list(chosen.values())
+
+
+def _allowance(connection: Connection, name: str, script: Script | None, room: int, now: datetime) -> int:
+    """How many of a campaign may go out now, by its `rate`."""
+    if script is None or script.rate is None:
+        return room
+    hour = timedelta(hours=1)
+    per_hour = int(script.rate.per_second * hour.total_seconds())
+    tokens = relays.refill(connection, _bucket(name), rate=script.rate.per_second, burst=max(per_hour, 1), now=now)
+    return min(room, int(tokens))
+
+
+def _bucket(campaign: str) -> str:
+    return f"campaign:{campaign}"
+
+
+def _by_way(chosen: Sequence[Candidate], routes: Sequence[Route]) -> dict[tuple[str, str], list[Candidate]]:
+    """By relay and receiving operator. A relay is taken by weight, the same for the same delivery."""
+    ways: dict[tuple[str, str], list[Candidate]] = {}
+    for one in chosen:
+        fitting = [route for route in routes if not route.entities or one.entity_id in route.entities]
+        own = [route for route in fitting if route.entities] or fitting
+        if not own:
+            continue
+        total = sum(route.weight for route in own) or len(own)
+        at = one.id % total
+        picked = own[0].name
+        for route in own:
+            if at < (route.weight or 1):
+                picked = route.name
+                break
+            at -= route.weight or 1
+        ways.setdefault((picked, one.operator), []).append(one)
+    return ways

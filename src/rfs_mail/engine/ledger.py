@@ -1,0 +1,152 @@
+"""
+Group commit: marks and verdicts of many deliveries, one durable transaction.
+
+Each commit takes whatever has come in while the one before it ran, so the groups grow with the load by themselves.
+A mark answers only when it is durable; a verdict frees its slot only when it is durable. Verdicts outlive an outage of
+the database in memory; marks do not, because a mail that is not marked may simply wait.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from rfs_mail.core.lifecycle import DeliveryState
+from rfs_mail.engine import feedback
+from rfs_mail.engine.gate import Rules, pass_gate
+from rfs_mail.store import outbox
+from rfs_mail.store.database import Store
+from rfs_mail.store.outbox import Mark, Move
+
+LOG = logging.getLogger(__name__)
+
+GROUP = 256
+"""Marks and verdicts a transaction, at most: it stays far below 100 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A verdict, or a failure before the mark, as a move; `bounce` is its class where it is about the person."""
+
+    move: Move
+    origin: tuple[DeliveryState, ...]
+    bounce: str | None = None
+
+
+@dataclass(slots=True)
+class _Entry:
+    mark: Mark | None
+    settlement: Settlement | None
+    now: datetime
+    answer: "asyncio.Future[bool]"
+
+
+class Ledger:
+    """Commits marks and settlements in groups. Belongs to one event loop; `run` must be going."""
+
+    def __init__(self, store: Store, rules: Rules) -> None:
+        self._store = store
+        self._rules = rules
+        self._entries: list[_Entry] = []
+        self._some = asyncio.Event()
+        self._ended = False
+
+    async def mark(self, mark: Mark, *, now: datetime) -> bool:
+        """May this delivery's bytes go to the wire? Durable when it answers yes."""
+        return await self._enter(_Entry(mark, None, now, asyncio.get_running_loop().create_future()))
+
+    async def settle(self, settlement: Settlement, *, now: datetime) -> bool:
+        """Record what became of it; False where somebody else had settled it. Durable when it answers."""
+        return await self._enter(_Entry(None, settlement, now, asyncio.get_running_loop().create_future()))
+
+    async def _enter(self, entry: _Entry) -> bool:
+        self._entries.append(entry)
+        self._some.set()
+        return await entry.answer
+
+    async def run(self) -> None:
+        """Commit until `end`; whatever was entered before is committed first."""
+        while True:
+            await self._some.wait()
+            group, self._entries = self._entries[:GROUP], self._entries[GROUP:]
+            if not self._entries:
+                self._some.clear()
+            if group:
+                await self._commit(group)
+            elif self._ended:
+                return
+            if self._ended:
+                self._some.set()
+
+    def end(self) -> None:
+        """Come to an end once everything entered is durable."""
+        self._ended = True
+        self._some.set()
+
+    async def _commit(self, group: Sequence[_Entry]) -> None:
+        wait = 0.1
+        while True:
+            try:
+                answers = await self._store.write(_write, self._rules, group)
+                break
+            except DBAPIError as error:
+                LOG.error("the database refused a group of %d: %s", len(group), error.orig)
+                for entry in group:
+                    if entry.mark is not None and not entry.answer.done():
+                        entry.answer.set_result(
+                            False
+                        )  # not marked, so it must not go; its lease or release brings it back
+                group = [entry for entry in group if entry.settlement is not None]
+                if not group:
+                    return
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, 5.0)
+            except BaseException as error:
+                for entry in group:
+                    if not entry.answer.done():
+                        entry.answer.set_exception(error)
+                raise
+        for entry, answer in zip(group, answers, strict=True):
+            if not entry.answer.done():
+                entry.answer.set_result(answer)
+
+
+def _write(connection: Connection, rules: Rules, group: Sequence[_Entry]) -> list[bool]:
+    """One transaction: verdicts first, so that a slot that became free counts against the caps it used."""
+    settled: set[int] = set()
+    by_origin: dict[tuple[DeliveryState, ...], list[Settlement]] = {}
+    for entry in group:
+        if entry.settlement is not None:
+            by_origin.setdefault(entry.settlement.origin, []).append(entry.settlement)
+    for origin, settlements in by_origin.items():
+        moved = outbox.settle(connection, [one.move for one in settlements], origin=origin)
+        settled |= moved
+        for one in settlements:
+            if one.bounce is not None and one.move.id in moved:
+                _refused_at_the_wire(connection, one)
+    marks: dict[datetime, dict[int, Mark]] = {}
+    for entry in group:
+        if entry.mark is not None:
+            marks.setdefault(entry.now, {})[entry.mark.id] = entry.mark
+    passed: dict[int, bool] = {}
+    for now, wanted in marks.items():
+        passed |= pass_gate(connection, wanted, rules, now=now)
+    return [
+        passed.get(entry.mark.id, False)
+        if entry.mark is not None
+        else entry.settlement is not None and entry.settlement.move.id in settled
+        for entry in group
+    ]
+
+
+def _refused_at_the_wire(connection: Connection, one: Settlement) -> None:
+    addressee = outbox.addressee(connection, one.move.id)
+    if addressee is not None and one.bounce is not None:
+        feedback.bounce(
+            connection, addressee, kind=one.bounce, code=one.move.code, reply=one.move.reply or "", now=one.move.at,
+            key=f"wire:{one.move.id}",
+        )  # fmt: skip
