@@ -78,7 +78,7 @@ def test_a_last_attempt_before_the_end() -> None:
     ],
 )
 def test_giving_up_says_why(elapsed: timedelta, not_after: datetime | None, reason: GiveUpReason) -> None:
-    """Where no wait fits any more, the reason is the age of the delivery or the mail's own limit, whichever is first."""
+    """Where no wait fits any more, the reason is the age of the delivery or the mail's own limit, as it falls."""
     assert GiveUp(reason) == RetryPolicy().next_attempt(9, FIRST, FIRST + elapsed, not_after, 7)
 
 

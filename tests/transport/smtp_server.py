@@ -509,6 +509,7 @@ class SmtpServer:
         if isinstance(action, Stall):
             await self._flush(session)
             await asyncio.Event().wait()
+            raise _Gone
         if isinstance(action, Slow):
             await self._flush(session)
             await asyncio.sleep(action.seconds)

@@ -46,7 +46,7 @@ class InboxTransport:
         if refused is not None:
             return refused
         try:
-            name = await asyncio.to_thread(_write, self._folder, _stem(envelope, message), message)
+            name = await asyncio.to_thread(_write, self._folder, file_stem(envelope, message), message)
         except OSError as error:
             return connection_failed(Phase.CONNECT, f"the inbox folder cannot be written: {error.strerror}")
         return Accepted(250, "2.0.0", name)
@@ -55,7 +55,8 @@ class InboxTransport:
         """Nothing to let go of: every file is on disk."""
 
 
-def _stem(envelope: Envelope, message: bytes) -> str:
+def file_stem(envelope: Envelope, message: bytes) -> str:
+    """The name of a message's file without its ending: time, recipient and subject, safe for any folder."""
     seen = glimpse(message)
     when = f"{seen.date:%Y%m%dT%H%M%SZ}" if seen.date is not None else "undated"
     return "_".join(part for part in (when, _slug(envelope.rcpt_to), _slug(seen.subject)) if part)

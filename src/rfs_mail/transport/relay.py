@@ -57,6 +57,8 @@ def parse_relay_url(url: str) -> Relay:
     plainly, and everybody else must offer STARTTLS. Raises TransportError, which never shows the password.
     """
     try:
+        if not url.isprintable() or " " in url:
+            raise ValueError
         parts = urlsplit(url)
         port = parts.port
     except ValueError:

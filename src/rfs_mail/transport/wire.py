@@ -5,8 +5,9 @@ from collections import deque
 
 from rfs_mail.errors import TransportError
 
-_REPLY_LIMIT = 65_536
-"""Octets of replies that wait to be read; a relay that says more is broken."""
+_LINE_LIMIT = 8_192
+_LINES_LIMIT = 256
+"""Octets of a line and lines of a reply; a relay that says more is broken (RFC 5321 section 4.5.3.1.5 allows 512)."""
 
 _FAREWELL_SECONDS = 5.0
 """How long a relay may take to answer QUIT."""
@@ -121,7 +122,7 @@ class Wire(asyncio.Protocol):
             text = b" ".join(self._text) if len(self._text) > 1 else self._text[0]
             self._text.clear()
             self._replies.append((int(line[:3]), text.decode("utf-8", "replace")))
-        if len(self._buffer) + sum(map(len, self._text)) > _REPLY_LIMIT:
+        if len(self._buffer) > _LINE_LIMIT or len(self._text) > _LINES_LIMIT:
             self._break("the reply has no end")
         elif len(self._replies) > self._expected:
             self._break("the relay spoke unasked")
