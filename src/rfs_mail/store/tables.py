@@ -41,6 +41,12 @@ def _json() -> Any:
     return Field(default_factory=dict, sa_column=Column(Json, nullable=False))
 
 
+_NEVER_AGAIN = {"sqlite_autoincrement": True}
+"""
+For tables whose ids live on outside the row, in links, stubs and the hands of a process that sleeps: without it SQLite
+gives the highest id again once its row is deleted. PostgreSQL never does.
+"""
+
 # -- people ------------------------------------------------------------------------------------------------------------
 
 
@@ -51,6 +57,7 @@ class Person(SQLModel, table=True):
     __table_args__ = (
         Index("ix_person_address_hash", "address_hash"),
         Index("ix_person_stage", "stage"),
+        _NEVER_AGAIN,
     )
 
     id: int | None = _id()
@@ -446,9 +453,7 @@ class Delivery(SQLModel, table=True):
 
     __tablename__ = "delivery"
     __table_args__ = (
-        Index(
-            "ix_delivery_next", "campaign_id", "deadline", "next_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED
-        ),
+        Index("ix_delivery_next", "campaign_id", "deadline", "next_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
         Index("ix_delivery_queued_person", "person_id", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
         Index("uq_delivery_in_flight", "person_id", unique=True, sqlite_where=_IN_FLIGHT, postgresql_where=_IN_FLIGHT),
         Index("ix_delivery_batch", "batch_id", sqlite_where=_IN_FLIGHT, postgresql_where=_IN_FLIGHT),
@@ -457,6 +462,7 @@ class Delivery(SQLModel, table=True):
         Index("ix_delivery_campaign", "campaign_id", "step_key", "state"),
         Index("ix_delivery_settled", "settled_at"),
         Index("ix_delivery_state", "state", "settled_at"),
+        _NEVER_AGAIN,
     )
 
     id: int | None = _id()
@@ -514,6 +520,7 @@ class Batch(SQLModel, table=True):
     """Deliveries of one relay and one receiving operator, given to one holder under a lease of machine time."""
 
     __tablename__ = "batch"
+    __table_args__ = _NEVER_AGAIN
     id: int | None = _id()
     epoch: int = 1
     state: str = _text("live")

@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("updated_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("address"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_person_address_hash", "person", ["address_hash"])
     op.create_index("ix_person_stage", "person", ["stage"])
@@ -349,6 +350,7 @@ def upgrade() -> None:
         sa.Column("reply", sa.String(), nullable=True),
         sa.Column("made", JSON, nullable=True),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_delivery_batch", "delivery", ["batch_id"], **where("state IN ('claimed', 'sending')"))
     op.create_index("ix_delivery_campaign", "delivery", ["campaign_id", "step_key", "state"])
@@ -372,6 +374,7 @@ def upgrade() -> None:
         sa.Column("lease_until", INSTANT, nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "kept_message",
