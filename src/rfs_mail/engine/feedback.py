@@ -75,6 +75,7 @@ def unsubscribe_person(
     person = people.get_person(connection, person_id)
     if person is None:
         return Left(already=True, skipped=0)
+    outbox.close_gate(connection, person_id)
     if scope == "topic":
         changed = suppressions.leave_topic(connection, person_id, topic, now=now)
         skipped = outbox.skip_open(
@@ -197,6 +198,7 @@ def save_preferences(
     person = people.get_person(connection, person_id)
     if person is None:
         raise NotFoundError(f"There is no person with the id {person_id}.")
+    outbox.close_gate(connection, person_id)
     for entity_id, text in wanted.again.items():
         opt_in(connection, person_id, (entity_id,), text=text, source=source, now=now)
     for topic, wants in wanted.topics.items():
@@ -354,6 +356,8 @@ def suppress_everywhere(
     note: str | None = None,
 ) -> bool:
     """Never mail this address again, whoever speaks; what is queued is skipped. False where it was so already."""
+    if person_id is not None:
+        outbox.close_gate(connection, person_id)
     new = suppressions.suppress(
         connection, address_hash, scope="all", reason=reason, source=source, now=now, delivery_id=delivery_id, note=note
     )
@@ -368,6 +372,7 @@ def suppress_everywhere(
 
 def stop_person(connection: Connection, person_id: int, *, because: str, now: datetime) -> int:
     """Staff stop all mail to a person; returns how many deliveries were waiting."""
+    outbox.close_gate(connection, person_id)
     suppressions.set_stopped(connection, person_id, because, now=now)
     return outbox.skip_open(
         connection,

@@ -12,9 +12,11 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Integer,
     and_,
     bindparam,
     case,
+    cast,
     exists,
     func,
     insert,
@@ -50,6 +52,12 @@ LEASE = timedelta(seconds=60)
 
 POISON_AFTER = 3
 """So many times may a process die holding a delivery before the delivery is given up."""
+
+_PERSON_LOCK = 0x7266736D
+"""The class of our advisory locks, one a person."""
+
+_LOCKS = 2**31 - 1
+"""How many there are; two people who share one wait for each other now and then, nothing more."""
 
 _S = DeliveryState
 
@@ -205,10 +213,12 @@ def gate_rows(connection: Connection, ids: Sequence[int]) -> list[AnyRow]:
     """
     All the columns the gate decides on, one row a claimed delivery, locked until the end of the transaction.
 
-    On PostgreSQL the rows are locked first and read after, so that a suppression committed before the lock is seen and
-    one committed after it waits for this mark.
+    On PostgreSQL the people and the rows are locked first and read after, so that a suppression committed before the
+    lock is seen and one committed after it waits for this mark.
     """
     if connection.dialect.name == "postgresql":
+        about = select(delivery.c.person_id).where(delivery.c.id.in_(ids)).order_by(delivery.c.person_id).subquery()
+        connection.execute(select(func.pg_advisory_xact_lock_shared(_PERSON_LOCK, _lock_number(about.c.person_id))))
         connection.execute(
             select(delivery.c.id).where(delivery.c.id.in_(ids)).order_by(delivery.c.id).with_for_update()
         )
@@ -274,6 +284,21 @@ def gate_rows(connection: Connection, ids: Sequence[int]) -> list[AnyRow]:
             .where(delivery.c.id.in_(ids), delivery.c.state == "claimed")
         )
     )
+
+
+def close_gate(connection: Connection, person_id: int) -> None:
+    """
+    Let nothing of this person through the gate until the transaction has ended; call it before `skip_open`.
+
+    The rows that `skip_open` moves are locked anyway; this is for a mail that is queued and claimed while the
+    transaction is open, which has no row yet to be locked. On SQLite a write transaction is alone.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_PERSON_LOCK, person_id % _LOCKS)))
+
+
+def _lock_number(person_id: Any) -> Any:
+    return cast(person_id % _LOCKS, Integer)
 
 
 def counted_sends(
