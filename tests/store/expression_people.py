@@ -10,17 +10,33 @@ from sqlalchemy import Connection, insert
 from rfs_mail.core.vocabulary import STAGE
 from rfs_mail.store.tables import TABLES
 
+WINDOWS = tuple(f"window-{number}" for number in range(1, 7))
 STATES = ("WI", "GA", "TX")
 LEVELS = ("school_board", "county", "state_legislature", "state_lower", "local_any", "")
 ZONES = ("America/New_York", "America/Chicago", "Pacific/Honolulu", "Pacific/Auckland", "Nowhere/Land", "UTC")
-NAMES = ("recommitted", "registered", "attended", "missed", "answered", "clicked", "stage", "signup", "replied")
-REFS = ("intro_call", "intro_call-2026-11", "intro_callx", "intro_cal", "INTRO_CALL-1", "hello", "hi", "day", "did_you")
-VALUES = ("human", "machine", "filed", "need_help", "committed", "withdrawn", "on_ballot", "")
 TEXTS = ("yes", "Dane", "m", "M", "é", "z", "\N{GRINNING FACE}", "ab", "a b", "2026-11-22", "")
-CUSTOM: tuple[object, ...] = (
-    *TEXTS, 1, 2, 2.5, -1, 2**40, True, False, None, ["yes"], {"a": 1}, "2026-11-24", "2026-13-99", "1", "true", "county",
-    "school_board", 0, 0.1, "2026-11-20 ",
-)  # fmt: skip
+FITTING: dict[str, tuple[object, ...]] = {
+    "note": TEXTS,
+    "hours": (-1, 0, 0.1, 1, 2, 2.5, 2**40),
+    "call_date": ("2026-11-01", "2026-11-19", "2026-11-20", "2026-11-22", "2026-11-23", "2026-11-24", "2026-13-99"),
+    "volunteer": (True, False),
+    "office": ("school_board", "county", "judicial", "gone"),
+}
+ODD: tuple[object, ...] = (1, 2.5, True, None, ["yes"], {"a": 1}, "1", "true", "2026-11-20 ", "x")
+"""What no field should hold."""
+
+HAPPENINGS = (
+    ("recommitted", ("",), ("",)),
+    ("registered", ("intro_call", "intro_call-2026-11", "intro_callx", "intro_cal", "INTRO_CALL-1"), ("",)),
+    ("attended", ("intro_call", "intro_call-2026-11", "intro_callx", "intro_cal", "INTRO_CALL-1"), ("",)),
+    ("missed", ("intro_call", "intro_call-2026-12", "nrfod"), ("",)),
+    ("answered", ("did_you", "day"), ("filed", "need_help")),
+    ("clicked", ("hello", "hi", "day"), ("human", "human", "machine", "unknown")),
+    ("stage", ("",), ("committed", "withdrawn", "on_ballot", "exploring")),
+    ("signup", ("",), ("",)),
+    ("replied", ("",), ("",)),
+)
+"""Name, what it may be about, what may have been said."""
 DAYS = (0, 1, 2, 7, 13, 14, 29, 30, 31, 60, 179, 181, 400)
 
 
@@ -58,17 +74,17 @@ class Crowd:
         return (self.now.date() + timedelta(days=self.random.choice((-30, -3, -1, 0, 1, 3, 59, 60, 61)))).isoformat()
 
     def _windows(self) -> None:
-        for number in range(1, 5):
+        for window_id in WINDOWS:
             self.rows["filing_window"].append(
                 {
-                    "id": f"window-{number}",
+                    "id": window_id,
                     "jurisdiction": "x",
                     "state": self.random.choice((*STATES, "")),
                     "division": self.maybe(("Dane", "")),
                     "office_level": self.random.choice(LEVELS),
                     "office": "Board",
                     "election_on": self.random.choice(("2026-11-03", "2027-04-06", "")),
-                    "opens_on": self.maybe((self.day(), "")),
+                    "opens_on": self.maybe((self.day(), self.day(), self.day(), "")),
                     "closes_on": self.random.choice((self.day(), self.day(), "")),
                     "closes_time": self.maybe(("17:00",)),
                     "zone": "America/Chicago",
@@ -80,9 +96,13 @@ class Crowd:
                 }
             )
             for name in ("petition_due", "challenge_closes"):
-                if self.random.random() < 0.5:
+                if self.random.random() < 0.7:
                     self.rows["milestone"].append(
-                        {"window_id": f"window-{number}", "name": name, "on": self.random.choice((self.day(), ""))}
+                        {
+                            "window_id": window_id,
+                            "name": name,
+                            "on": self.random.choice((self.day(), self.day(), "")),
+                        }
                     )
         for key in ("intro_call-2026-11", "intro_call-2026-12"):
             self.rows["occurrence"].append(
@@ -112,8 +132,8 @@ class Crowd:
                 "stage": random.choice((*STAGE.values, "no_stage")),
                 "stage_at": self.maybe((self.instant(),)),
                 "custom": {
-                    slug: random.choice(CUSTOM)
-                    for slug in ("note", "hours", "call_date", "volunteer", "office")
+                    slug: random.choice(values if random.random() < 0.8 else ODD)
+                    for slug, values in FITTING.items()
                     if random.random() < 0.8
                 },
                 "provenance": {},
@@ -143,7 +163,7 @@ class Crowd:
                 }
             )
         enrollment_id = self._enrollments(person_id)
-        for _ in self.some(4):
+        for _ in self.some(8):
             self._event(person_id, enrollment_id)
         for _ in self.some(1):
             self.rows["signup"].append(
@@ -168,12 +188,10 @@ class Crowd:
                     "at": self.now,
                 }
             )
-        for number in range(1, 5):
+        for window_id in WINDOWS:
             if random.random() < 0.3:
                 status = random.choice(("planned", "circulating", "filed", "qualified", "withdrawn", "won"))
-                self.rows["candidacy"].append(
-                    {**own, "window_id": f"window-{number}", "status": status, "at": self.instant()}
-                )
+                self.rows["candidacy"].append({**own, "window_id": window_id, "status": status, "at": self.instant()})
 
     def _enrollments(self, person_id: int) -> int:
         random = self.random
@@ -191,7 +209,7 @@ class Crowd:
                 "campaign_id": "welcome",
                 "state": random.choice(("active", "finished", "exited")),
                 "entered_at": self.instant(),
-                "window_id": self.maybe(("window-1", "window-2", "window-3", "no-window")),
+                "window_id": self.maybe([*WINDOWS[:-1], "no-window"]),
                 "occurrence_key": self.maybe(("intro_call-2026-12",)),
                 "anchors": {"intro_call": "intro_call-2026-11"} if random.random() < 0.5 else {},
                 "waiting_since": self.instant(),
@@ -214,12 +232,13 @@ class Crowd:
         return person_id
 
     def _event(self, person_id: int, enrollment_id: int) -> None:
+        name, refs, values = self.random.choice(HAPPENINGS)
         self.rows["event"].append(
             {
                 "person_id": person_id,
-                "name": self.random.choice(NAMES),
-                "ref": self.random.choice(REFS),
-                "value": self.random.choice(VALUES),
+                "name": name,
+                "ref": self.random.choice(refs),
+                "value": self.random.choice(values),
                 "active": self.random.random() < 0.5,
                 "at": self.instant(),
                 "received_at": self.instant(),

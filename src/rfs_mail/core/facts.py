@@ -137,6 +137,7 @@ def today_in(zone: str, now: datetime) -> date:
     return now.astimezone(clock_of(zone)).date()
 
 
+@lru_cache(maxsize=32768)  # SQL asks it for every zone there is
 def day_bounds(day: date, zone: str) -> tuple[datetime, datetime]:
     """The first instants of the day and of the next one, on that clock."""
     clock = clock_of(zone)
