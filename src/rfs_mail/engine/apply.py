@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from rfs_mail.campaign_files.load import Project
+from rfs_mail.core.campaign import ReleaseContent
 from rfs_mail.core.findings import Finding
 from rfs_mail.engine.check import check_project
 from rfs_mail.engine.compiling import Compiled, compile_project
@@ -92,14 +93,25 @@ def rollback(store: Store, release_id: int, *, now: datetime, by: str) -> ApplyR
     Raises NotFoundError where there is no such release.
     """
     with store.begin() as connection:
-        wanted = releases.find_release(connection, release_id)
-        content = releases.load_content(connection, release_id)
-        drafts: dict[str, Draft] = {}
-        for name, revision_id in wanted.revisions.items():
-            revision = releases.load_revision(connection, revision_id)
-            drafts[name] = Draft(revision.definition, revision.mails, revision.content)
+        content, drafts = _as_it_was(connection, release_id)
         saved = releases.save_release(connection, content, drafts, now=now, by=by)
     return _result(saved, ())
+
+
+def preview_rollback(store: Store, release_id: int) -> ApplyResult:
+    """What `rollback` would change, without writing. Raises NotFoundError where there is no such release."""
+    with store.read() as connection:
+        content, drafts = _as_it_was(connection, release_id)
+        return _result(releases.compare(connection, content, drafts), ())
+
+
+def _as_it_was(connection: Connection, release_id: int) -> tuple[ReleaseContent, dict[str, Draft]]:
+    wanted = releases.find_release(connection, release_id)
+    drafts: dict[str, Draft] = {}
+    for name, revision_id in wanted.revisions.items():
+        revision = releases.load_revision(connection, revision_id)
+        drafts[name] = Draft(revision.definition, revision.mails, revision.content)
+    return releases.load_content(connection, release_id), drafts
 
 
 def refuse_errors(findings: tuple[Finding, ...]) -> None:

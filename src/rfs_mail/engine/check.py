@@ -7,7 +7,7 @@ be read where they stand, the order holds, and the mails can be made.
 
 from dataclasses import dataclass
 
-from rfs_mail.campaign_files.fixing import Fixed, write_fixes, write_mends
+from rfs_mail.campaign_files.fixing import Fixed, mend, write_fixes, write_mends
 from rfs_mail.campaign_files.load import Project, load_project
 from rfs_mail.core.findings import Finding
 from rfs_mail.engine.checking.bench import Bench
@@ -64,6 +64,12 @@ def fix_project(project: Project, settings: Settings) -> tuple[Fixed, ...]:
     if mended:  # what could not be read at all can be looked at now
         project = load_project(settings)
     return tuple(sorted({*mended, *write_fixes(project.texts, settings.folder, fixes(Bench(project)))}))
+
+
+def fixable(project: Project) -> int:
+    """How many corrections `fix_project` could write now."""
+    mends = sum(len(mend(file)[0]) for file in project.texts.values())
+    return mends + len({(scalar.file.path, scalar.start) for scalar, _value in fixes(Bench(project))})
 
 
 def _count(number: int, noun: str) -> str:

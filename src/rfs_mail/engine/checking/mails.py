@@ -1,7 +1,5 @@
 """The templates a campaign needs are there, in its languages and variants; and each template is needed by a step."""
 
-from collections.abc import Iterator
-
 from rfs_mail.campaign_files.campaigns import Draft
 from rfs_mail.core.campaign import Mail, Step
 from rfs_mail.core.findings import Finding
@@ -85,13 +83,6 @@ def _unoffered(bench: Bench, draft: Draft, step: Step, mail: Mail, compiled: Com
 
 def _unused(bench: Bench, used: set[str]) -> None:
     for name in sorted(known_mails(bench.project.files) - used):
-        for file in _files(bench, name):
-            bench.findings.append(
-                bench.project.sources.finding(
-                    "warning", "unused", "no step sends this mail.", (f"{bench.project.places.templates}/{file}",)
-                )
-            )
-
-
-def _files(bench: Bench, name: str) -> Iterator[str]:
-    yield from (file.path for file in mail_files(bench.project.files, name)[:1])
+        first = min(mail_files(bench.project.files, name), key=lambda file: (file.language, file.variant))
+        path = (f"{bench.project.places.templates}/{first.path}",)
+        bench.findings.append(bench.project.sources.finding("warning", "unused", "no step sends this mail.", path))
