@@ -259,17 +259,40 @@ def test_plain_http_is_for_this_machine(url: str) -> None:
     [
         ("PO Box 1,\nNew   York, NY 10001", "PO Box 1,<br>New York, NY\n 10001"),
         ("PO Box 1, New York, NY 10001", "<span>PO Box&#32;1, New</span> York, NY 10001"),
+        ("PO Box 1, New York,\u00a0NY 10001", "PO Box 1, New&nbsp;York, NY 10001"),
     ],
 )
 def test_a_footer_may_be_wrapped(text: str, html: str) -> None:
     """Line breaks, tags and entities inside the postal address do not hide it."""
-    disclaimer_html = "Paid for by “x”"
     mail = parts(
         text=f"{URL}\n{text}\nPaid for by\n“x”",
         html=f'<!--[if mso]>x<![endif]--><a href="{URL}">x</a>{html}<p>Paid for by &ldquo;x&rdquo;</p>',
     )
 
-    assert build(mail, template(disclaimer=disclaimer_html))
+    assert build(mail, template(disclaimer="Paid for by “x”"))
+
+
+@pytest.mark.parametrize(
+    "html",
+    ['by candidate\'s &amp; "us"', "by candidate&#39;s &amp; &#34;us&#34;", "by candidate&#x27;s &amp; &quot;us&quot;"],
+)
+def test_quotes_may_be_escaped_or_not(html: str) -> None:
+    """A disclaimer with quotes is found as a template engine writes it, as an HTML serialiser does, and otherwise."""
+    disclaimer = 'by candidate\'s & "us"'
+
+    assert build(parts(text=f"{parts().text} {disclaimer}", html=parts().html + html), template(disclaimer=disclaimer))
+
+
+def test_every_line_of_a_postal_address_counts() -> None:
+    """An address of several lines may stand in several places, and none may be missing."""
+    postal = f"{POSTAL}\nUSA, Earth"
+
+    assert build(
+        parts(text=f"USA, Earth {parts().text}", html=f"<p>USA, Earth</p>{parts().html}"),
+        template(postal_address=postal),
+    )
+    with pytest.raises(MessageError):
+        build(parts(text=f"USA, Earth {parts().text}"), template(postal_address=postal))
 
 
 @pytest.mark.parametrize(

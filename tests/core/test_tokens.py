@@ -29,10 +29,11 @@ def test_a_link_token_reads_back(kind: Kind, delivery_id: int) -> None:
 
 @given(IDS)
 def test_a_mail_address_reads_back(delivery_id: int) -> None:
-    """A return path and an unsubscribe address survive a mail server that folds case, and fit into a local part."""
+    """A return path, an unsubscribe address and a Message-ID survive folded case, and fit into a local part."""
     for make, read in (
         (tokens.make_return_path, tokens.read_return_path),
         (tokens.make_unsubscribe_address, tokens.read_unsubscribe_address),
+        (tokens.make_message_id, tokens.read_message_id),
     ):
         address = make(delivery_id, KEYS, "bounce.example.org")
 
@@ -73,6 +74,8 @@ def test_an_address_is_no_link_and_no_other_address() -> None:
     for wrong in (unsubscribe, unsubscribe.replace("u-", "b-", 1), "bounces@x.example.org", ""):
         with pytest.raises(TokenError):
             tokens.read_return_path(wrong, KEYS)
+    with pytest.raises(TokenError):
+        tokens.read_message_id(bounce.replace("b-", "m-", 1), KEYS)
     for kind in Kind:
         with pytest.raises(TokenError):
             tokens.read(kind, unsubscribe[2:].partition("@")[0], KEYS)

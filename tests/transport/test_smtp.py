@@ -1,10 +1,14 @@
 """The SMTP transport against a real server, on both event loops."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rfs_mail.core.verdict import Accepted, BounceClass, Deferred, Phase, Rejected, Scope, Uncertain, Verdict
 from rfs_mail.errors import TransportError
@@ -245,6 +249,20 @@ def test_many_tasks_share_few_connections(run: Run, message: bytes) -> None:
             received.rcpt_to[0] for received in server.messages
         }
         assert (len(server.messages), server.connections) == (200, 3)
+
+
+def test_a_relay_never_sees_more_connections_than_agreed(run: Run, message: bytes) -> None:
+    """A connection that is renewed is closed before the next one opens."""
+
+    async def crowd(transport: SmtpTransport) -> None:
+        await transport.open()
+        await asyncio.gather(*[transport.send(MARIA, message) for _ in range(40)])
+        await transport.close()
+
+    with SmtpServer() as server:
+        run(crowd(transport_to(server, connections=2, messages_per_connection=3)))
+
+        assert (len(server.messages), server.most_connections) == (40, 2)
 
 
 def test_a_connection_is_renewed_after_its_share(run: Run, message: bytes) -> None:
@@ -491,3 +509,59 @@ def test_a_missing_file_of_certificates_is_a_refusal_to_start(run: Run, tmp_path
 
     with pytest.raises(TransportError, match=r"nowhere\.pem"):
         run(SmtpTransport(relay).open())
+
+
+TROUBLE: list[tuple[str, Action]] = [
+    *[(phase, Drop()) for phase in ("connect", "ehlo", "mail", "rcpt", "data", "body", "dot")],
+    *[(phase, "421 4.3.0 later") for phase in ("connect", "ehlo", "mail", "rcpt", "data", "dot")],
+    *[(phase, "451 4.3.0 later") for phase in ("mail", "rcpt", "data", "dot")],
+    *[(phase, "554 5.0.0 no") for phase in ("rcpt", "data", "dot")],
+    ("dot", Drop(accepted=True)),
+    ("dot", "nonsense"),
+]
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(st.sampled_from(TROUBLE), max_size=30),
+    st.integers(1, 5),
+    st.integers(1, 8),
+    st.booleans(),
+    st.sampled_from(["asyncio", "uvloop"]),
+)
+def test_whatever_happens_the_verdicts_are_true(
+    trouble: list[tuple[str, Action]], connections: int, share: int, pipelining: bool, loop: str
+) -> None:
+    """
+    Sixty mails at once through a relay that fails in random ways: what is accepted arrived once, what is deferred or
+    rejected did not arrive, only the uncertain may have, and the pool always recovers.
+    """
+    envelopes = [Envelope("b@example.org", f"p{number}@example.org") for number in range(60)]
+    raw = b"Subject: x\r\n\r\n" + b".hello\r\n" * 50
+
+    async def crowd(transport: SmtpTransport) -> list[Verdict]:
+        await transport.open()
+        verdicts = await asyncio.gather(*[transport.send(envelope, raw) for envelope in envelopes])
+        await transport.close()
+        return verdicts
+
+    script: dict[str, list[Action]] = {}
+    for phase, action in trouble:
+        script.setdefault(phase, []).extend([None, action])
+    with (
+        SmtpServer(script={"*": script}, pipelining=pipelining) as server,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop if loop == "uvloop" else None) as runner,
+    ):
+        verdicts = runner.run(crowd(transport_to(server, connections=connections, messages_per_connection=share)))
+        server.wait_until_left()
+        arrived = Counter(received.rcpt_to[0] for received in server.messages)
+        assert not [violation for violation in server.violations if "MAIL" in violation]
+
+    for envelope, verdict in zip(envelopes, verdicts, strict=True):
+        if isinstance(verdict, Accepted):
+            assert arrived[envelope.rcpt_to] == 1
+        elif isinstance(verdict, Uncertain):
+            assert arrived[envelope.rcpt_to] <= 1
+        else:
+            assert arrived[envelope.rcpt_to] == 0
+    assert {raw} >= {received.data for received in server.messages}

@@ -72,16 +72,16 @@ class HeaderTemplate:
     """
     What is the same in every mail of one step, entity and language. Made by `header_template`, kept by the caller.
 
-    `before` and `middle` and `after` are finished header bytes; `names` is the exact list of header names of a message.
+    `sender`, `reply_to` and `constants` are finished header bytes; `names` is the exact list of header names of a
+    message; `must_say` pairs every line that both bodies must hold with the ways it may be written in HTML.
     """
 
-    before: bytes
+    sender: bytes
     reply_to: bytes
-    after_unsubscribe: bytes
+    constants: bytes
     names: tuple[bytes, ...]
     from_address: str
-    must_say: tuple[str, ...]
-    must_say_html: tuple[str, ...]
+    must_say: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +134,9 @@ def header_template(
     person; `reply_to` "" means none. `postal_address` and `disclaimer` are what both bodies must say. Raises
     MessageError with the field.
     """
-    sender = ascii_address(from_address, "From")
-    before = mailbox("From", from_name, sender)
+    address = ascii_address(from_address, "From")
     reply_line = mailbox("Reply-To", "", ascii_address(reply_to, "Reply-To")) if reply_to else b""
-    after = b"".join(
+    constants = b"".join(
         (
             b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
             _list_id(list_name, list_id),
@@ -151,15 +150,14 @@ def header_template(
             "The entity has no postal address, and a mail must show one. Give the entity a postal_address.",
             field="postal_address",
         )
-    must_say = tuple(text.strip() for text in (postal_address, disclaimer) if text.strip())
+    lines = [" ".join(line.split()) for line in f"{postal_address}\n{disclaimer}".splitlines()]
     return HeaderTemplate(
-        before=before,
+        sender=mailbox("From", from_name, address),
         reply_to=reply_line,
-        after_unsubscribe=after,
+        constants=constants,
         names=_NAMES_BEFORE + ((b"Reply-To",) if reply_to else ()) + _NAMES_AFTER,
-        from_address=sender,
-        must_say=must_say,
-        must_say_html=tuple(html.escape(text) for text in must_say),
+        from_address=address,
+        must_say=tuple((line, _in_html(line)) for line in lines if line),
     )
 
 
@@ -182,13 +180,13 @@ def build(parts: MessageParts, template: HeaderTemplate, *, sign: Callable[[byte
     boundary = b"=_" + sha256(message_id).hexdigest()[:32].encode("ascii")
     message = b"".join(
         (
-            template.before,
+            template.sender,
             mailbox("To", parts.to_name, to_address),
             template.reply_to,
             unstructured("Subject", subject),
             b"Date: %b\r\nMessage-ID: <%b>\r\n" % (format_date(parts.date), message_id),
             _list_unsubscribe(parts.unsubscribe_url, parts.unsubscribe_address),
-            template.after_unsubscribe,
+            template.constants,
             b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n\r\n--%b\r\n' % (boundary, boundary),
             b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
             quoted_printable(parts.text, "text"),
@@ -316,17 +314,33 @@ def _list_unsubscribe(url: str, address: str) -> bytes:
 
 
 def _check_bodies(parts: MessageParts, template: HeaderTemplate) -> None:
-    """Both bodies must hold the unsubscribe link, the postal address and the disclaimer, or nothing goes out."""
+    """
+    Both bodies must hold the unsubscribe link and each line of postal address and disclaimer, or nothing goes out.
+
+    Found as written, which is cheap; or else after tags and entities are gone and line breaks are blanks. What stands
+    in a comment is not shown to anyone and does not count.
+    """
     shown = _COMMENT.sub("", parts.html) if "<!--" in parts.html else parts.html
     if parts.unsubscribe_url not in parts.text:
         _missing("unsubscribe link", "text")
     if parts.unsubscribe_url not in shown and parts.unsubscribe_url not in html.unescape(shown):
         _missing("unsubscribe link", "html")
-    for text, escaped in zip(template.must_say, template.must_say_html, strict=True):
-        if text not in parts.text and _flat(text) not in _flat(parts.text):
-            _missing(f"text {text[:60]!r}", "text")
-        if escaped not in shown and _flat(text) not in _flat(html.unescape(_TAG.sub(" ", shown))):
-            _missing(f"text {text[:60]!r}", "html")
+    flat_text = flat_html = None
+    for line, in_html in template.must_say:
+        if line not in parts.text:
+            flat_text = flat_text if flat_text is not None else _flat(parts.text)
+            if line not in flat_text:
+                _missing(f"line {line[:60]!r}", "text")
+        if in_html[0] not in shown and in_html[-1] not in shown:
+            flat_html = flat_html if flat_html is not None else _flat(html.unescape(_TAG.sub(" ", shown)))
+            if line not in flat_html:
+                _missing(f"line {line[:60]!r}", "html")
+
+
+def _in_html(line: str) -> tuple[str, ...]:
+    """How a line looks in HTML: as a serialiser writes it, and as a template engine that escapes quotes does."""
+    plain = html.escape(line, quote=False)
+    return tuple(dict.fromkeys((plain, plain.replace('"', "&#34;").replace("'", "&#39;"))))
 
 
 def _flat(text: str) -> str:

@@ -40,6 +40,7 @@ class Kind(StrEnum):
 _LINK_DOMAIN: dict[str, bytes] = {kind: kind.value.encode("ascii") for kind in Kind}
 _RETURN_PATH_DOMAIN = b"return-path"
 _MAILTO_DOMAIN = b"mailto"
+_MESSAGE_ID_DOMAIN = b"message-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,16 @@ def make_unsubscribe_address(delivery_id: int, keys: Keys, domain: str) -> str:
 def read_unsubscribe_address(address: str, keys: Keys) -> int:
     """The delivery id in the address an unsubscribe mail came to. Raises TokenError for an address we did not make."""
     return _opened(_MAILTO_DOMAIN, _after(address, "u-"), keys, MAIL_SEAL)
+
+
+def make_message_id(delivery_id: int, keys: Keys, domain: str) -> str:
+    """The Message-ID of one delivery, `m-TOKEN@domain`: the same at every attempt, and read back from a bounce."""
+    return f"m-{_sealed(_MESSAGE_ID_DOMAIN, delivery_id, keys, MAIL_SEAL)}@{domain}"
+
+
+def read_message_id(message_id: str, keys: Keys) -> int:
+    """The delivery id of a Message-ID, with or without angle brackets. Raises TokenError for one we did not make."""
+    return _opened(_MESSAGE_ID_DOMAIN, _after(message_id, "m-"), keys, MAIL_SEAL)
 
 
 def _sealed(domain: bytes, delivery_id: int, keys: Keys, length: int) -> str:

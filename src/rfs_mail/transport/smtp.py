@@ -127,29 +127,26 @@ class SmtpTransport:
             if not waiting.done():
                 waiting.set_exception(WireGoneError("the transport is closed"))
         while self._idle:
-            self._retire(self._idle.pop())
-            self._count -= 1
+            self._give_back(self._idle.pop())
         if self._count:
-            self._all_back = asyncio.get_running_loop().create_future()
-            await self._all_back
-        if self._quitting:
-            await asyncio.wait(self._quitting)
+            if self._all_back is None or self._all_back.done():
+                self._all_back = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._all_back)
 
     # --- the pool ---
 
     async def _take(self) -> Wire | None:
         """An idle connection, or None for the right to open one; either is to be given back."""
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
         while self._idle:
             wire = self._idle.pop()
-            if wire.usable and now - wire.idle_since < self._timeouts.idle:
+            if wire.usable and loop.time() - wire.idle_since < self._timeouts.idle:
                 return wire
-            self._retire(wire)
-            self._count -= 1
+            self._let_go(wire)
         if self._count < self._limit:
             self._count += 1
             return None
-        waiting: asyncio.Future[Wire | None] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Wire | None] = loop.create_future()
         self._waiting.append(waiting)
         try:
             return await waiting
@@ -161,8 +158,8 @@ class SmtpTransport:
     def _give_back(self, wire: Wire | None) -> None:
         """Pass a connection, or the right to open one, to whoever waits longest."""
         if wire is not None and (not self._is_open or not wire.usable or wire.sent >= self._messages_per_connection):
-            self._retire(wire)
-            wire = None
+            self._let_go(wire)
+            return
         while self._waiting:
             waiting = self._waiting.popleft()
             if not waiting.done():
@@ -176,13 +173,19 @@ class SmtpTransport:
         if not self._count and self._all_back is not None and not self._all_back.done():
             self._all_back.set_result(None)
 
-    def _retire(self, wire: Wire) -> None:
+    def _let_go(self, wire: Wire) -> None:
+        """Close a connection; its place is free when it is closed, so that the relay never sees more than agreed."""
         if not wire.usable:
             wire.abort()
+            self._give_back(None)
             return
-        task = asyncio.ensure_future(wire.quit())
+        task = asyncio.ensure_future(self._quit(wire))
         self._quitting.add(task)
         task.add_done_callback(self._quitting.discard)
+
+    async def _quit(self, wire: Wire) -> None:
+        await wire.quit()
+        self._give_back(None)
 
     # --- one message ---
 
