@@ -12,13 +12,14 @@ from sqlalchemy import Connection
 from rfs_mail.campaign_files.load import Project
 from rfs_mail.core.campaign import ReleaseContent
 from rfs_mail.core.findings import Finding
+from rfs_mail.core.release import Draft, release_digest
 from rfs_mail.engine.check import check_project
 from rfs_mail.engine.compiling import Compiled, compile_project
 from rfs_mail.errors import CampaignFileError
 from rfs_mail.settings import Caps
 from rfs_mail.store import releases
 from rfs_mail.store.database import Store
-from rfs_mail.store.releases import Draft, Saved
+from rfs_mail.store.releases import Saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def is_live(store: Store, project: Project, compiled: Compiled) -> bool:
     """Are exactly these files live?"""
     with store.read() as connection:
         current = releases.live(connection)
-    return current is not None and current.digest == releases.release_digest(project.content, compiled.drafts)
+    return current is not None and current.digest == release_digest(project.content, compiled.drafts)
 
 
 def rollback(store: Store, release_id: int, *, now: datetime, by: str) -> ApplyResult:

@@ -10,11 +10,11 @@ from rfs_mail.core.campaign import Branch, Calendar, Campaign, Change, ChangeSte
 from rfs_mail.core.expression import Expression, parse
 from rfs_mail.core.findings import Finding
 from rfs_mail.core.mail import MailSource
+from rfs_mail.core.release import Draft, Mails
 from rfs_mail.core.script import time_names, vocabulary
 from rfs_mail.core.times import parse_time
 from rfs_mail.errors import CampaignFileError, ExpressionError, TimeError
 from rfs_mail.render import compile_mail
-from rfs_mail.store.releases import Draft, Mails
 
 _PLACED = re.compile(r"(?P<path>[^\s:]+):(?P<line>\d+):(?P<column>\d+)\s+(?P<message>.*)", re.DOTALL)
 

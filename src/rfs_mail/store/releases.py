@@ -16,32 +16,15 @@ from sqlalchemy import Connection, Row, and_, func, select, true, update
 from sqlalchemy.pool import Pool
 
 from rfs_mail.core.campaign import Calendar, Campaign, ReleaseContent
-from rfs_mail.core.digest import digest
 from rfs_mail.core.local_time import MIDNIGHT, find_zone, local_instant
 from rfs_mail.core.mail import MailSource
+from rfs_mail.core.release import Draft, Mails, release_digest
 from rfs_mail.errors import NotFoundError
 from rfs_mail.store.dialect import insert
 from rfs_mail.store.tables import TABLES
 
 _release, _revision, _campaign = TABLES["release"], TABLES["revision"], TABLES["campaign"]
 _occurrence, _sweep = TABLES["occurrence"], TABLES["sweep"]
-
-Mails = Mapping[str, Mapping[str, MailSource]]
-"""Template `folder/name` -> "en", or "en.variant" -> the compiled mail."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A campaign as it would be applied. `context` is what it names: segments, fields, entity and topics."""
-
-    definition: Campaign
-    mails: Mails
-    context: ReleaseContent
-
-    @property
-    def digest(self) -> str:
-        """Covers the definition, every compiled mail and the context."""
-        return digest({"definition": self.definition, "mails": self.mails, "context": self.context})
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,11 +250,6 @@ def list_revisions(connection: Connection, campaign_id: str | None = None, limit
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
-
-
-def release_digest(content: ReleaseContent, drafts: Mapping[str, Draft]) -> str:
-    """The digest of a whole release."""
-    return digest({"content": content, "revisions": {name: draft.digest for name, draft in drafts.items()}})
 
 
 def compare(connection: Connection, content: ReleaseContent, drafts: Mapping[str, Draft]) -> Saved:

@@ -9,9 +9,11 @@ from rfs_mail.core.campaign import Change, ChangeStep, Mail
 from rfs_mail.core.values import Stage
 from rfs_mail.core.vocabulary import PERSON_FIELDS, FieldType
 from rfs_mail.engine.checking.bench import Bench, step_path
-from rfs_mail.store.people import FIELDS
 
 STAGES = tuple(stage.value for stage in Stage)
+
+SETTABLE = tuple(name for name in PERSON_FIELDS if name not in ("stage_at", "signed_up_at"))
+"""Fields of a person that a step may set; the two moments are facts."""
 
 KNOWN_EVENTS = ("signup", "replied", "clicked", "answered", "registered", "attended", "missed", "unsubscribed")
 """Events that the product itself records; any other name is allowed."""
@@ -131,10 +133,10 @@ def _setting(bench: Bench, path: Path, name: str, value: str) -> None:
     if name.startswith("custom."):
         spec = custom.get(name.removeprefix("custom."))
         kind = FieldType(spec.type, spec.values) if spec else None
-    elif name == "stage" or name in FIELDS:
+    elif name in SETTABLE:
         kind = PERSON_FIELDS.get(name)
     if kind is None:
-        there = ["stage", *FIELDS, *(f"custom.{slug}" for slug in custom)]
+        there = [*SETTABLE, *(f"custom.{slug}" for slug in custom)]
         bench.tell("error", "unknown-field", path, f'there is no field "{name}" to set.{nearest(name, there)}')
         return
     if kind.values and value not in kind.values:
