@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from rfs_mail.core.campaign import Campaign, ReleaseContent
-from rfs_mail.core.local_time import find_zone
+from rfs_mail.core.campaign import Campaign, OccurrenceSpec, ReleaseContent
+from rfs_mail.core.local_time import MIDNIGHT, find_zone, local_instant
 from rfs_mail.core.script import Script, read_script
 from rfs_mail.core.timing import Civil, Instant, Moment
-from rfs_mail.store import enrollments, releases
+from rfs_mail.store import releases
 from rfs_mail.store.releases import LiveCampaign, LiveRelease
 
 
@@ -85,7 +85,7 @@ class Live:
 
 
 def look(connection: Connection) -> Live | None:
-    """What is live, or None where nothing was ever applied. Cheap: all but two small queries is remembered."""
+    """What is live, or None where nothing was ever applied. Cheap: all but one small query is remembered."""
     release = releases.live(connection)
     if release is None:
         return None
@@ -97,7 +97,7 @@ def look(connection: Connection) -> Live | None:
         for name, campaign in release.campaigns.items()
         if campaign.state != "removed"
     }
-    return Live(release, scripts, _calendar(connection))
+    return Live(release, scripts, _calendar(release.content, release.digest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +120,36 @@ def _script(revision: str, release: str, carried: _Carried) -> Script:
     return read_script(carried.definition, carried.content, carried.steps)
 
 
-def _calendar(connection: Connection) -> dict[str, tuple[Occurrence, ...]]:
-    found: dict[str, list[Occurrence]] = {}
-    for row in enrollments.occurrences(connection):
-        zone = find_zone(row.zone)
-        wall = time.fromisoformat(row.time) if row.time else None
-        moment = Civil(date.fromisoformat(row.on), wall, zone)
-        found.setdefault(row.calendar, []).append(Occurrence(row.calendar, row.key, moment, row.starts_at))
-    return {name: tuple(rows) for name, rows in found.items()}
+@dataclass(frozen=True, slots=True)
+class _Dates:
+    """The calendars of a release; no part of the cache key, as above."""
+
+    content: ReleaseContent
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Dates)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def _calendar(content: ReleaseContent, digest: str) -> Mapping[str, tuple[Occurrence, ...]]:
+    return _occurrences(digest, _Dates(content))
+
+
+@lru_cache(maxsize=64)
+def _occurrences(digest: str, dates: _Dates) -> Mapping[str, tuple[Occurrence, ...]]:
+    return {
+        name: tuple(sorted((_occurrence(name, spec) for spec in calendar.occurrences), key=lambda o: o.starts_at))
+        for name, calendar in dates.content.calendars.items()
+    }
+
+
+def _occurrence(calendar: str, spec: OccurrenceSpec) -> Occurrence:
+    zone = find_zone(spec.zone)
+    wall = time.fromisoformat(spec.time) if spec.time else None
+    day = date.fromisoformat(spec.on)
+    return Occurrence(calendar, spec.key, Civil(day, wall, zone), local_instant(day, wall or MIDNIGHT, zone))
 
 
 def zone_of(name: str) -> ZoneInfo:

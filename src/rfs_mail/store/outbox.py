@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    FromClause,
     Integer,
     and_,
     bindparam,
@@ -21,6 +23,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -28,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from rfs_mail.core.lifecycle import IN_FLIGHT, OPEN_STATES, UNSETTLED, WENT_OUT, DeliveryState
+from rfs_mail.core.lifecycle import OPEN_STATES, UNSETTLED, WENT_OUT, DeliveryState
 from rfs_mail.core.reasons import Reason
 from rfs_mail.store.database import machine_time
 from rfs_mail.store.tables import TABLES
@@ -60,6 +63,15 @@ _LOCKS = 2**31 - 1
 """How many there are; two people who share one wait for each other now and then, nothing more."""
 
 _S = DeliveryState
+
+# Literal and not bound: SQLite uses a partial index only where it can see that the condition implies the index's own.
+QUEUED = delivery.c.state == literal_column("'queued'")
+UNCERTAIN = delivery.c.state == literal_column("'uncertain'")
+
+
+def _in_flight(table: FromClause) -> ColumnElement[bool]:
+    states: list[ColumnElement[str]] = [literal_column("'claimed'"), literal_column("'sending'")]
+    return table.c.state.in_(states)
 
 
 # -- queue -------------------------------------------------------------------------------------------------------------
@@ -117,9 +129,9 @@ def due(
             .where(
                 delivery.c.campaign_id == name,
                 delivery.c.deadline == deadline,
-                delivery.c.state == "queued",
+                QUEUED,
                 delivery.c.next_at <= now,
-                ~exists().where(busy.c.person_id == delivery.c.person_id, busy.c.state.in_(("claimed", "sending"))),
+                ~exists().where(busy.c.person_id == delivery.c.person_id, _in_flight(busy)),
                 delivery.c.person_id.not_in(leave_out) if leave_out else true(),
             )
             .order_by(delivery.c.next_at)
@@ -139,7 +151,7 @@ def campaigns_with_due(connection: Connection, *, now: datetime) -> list[str]:
     ready = exists().where(
         delivery.c.campaign_id == campaign.c.id,
         delivery.c.deadline.in_((True, False)),
-        delivery.c.state == "queued",
+        QUEUED,
         delivery.c.next_at <= now,
     )
     return list(connection.execute(select(campaign.c.id).where(campaign.c.state != "paused", ready)).scalars())
@@ -147,9 +159,7 @@ def campaigns_with_due(connection: Connection, *, now: datetime) -> list[str]:
 
 def count_in_flight(connection: Connection) -> int:
     """How many deliveries are claimed or sending, over all holders."""
-    return connection.execute(
-        select(func.count()).select_from(delivery).where(delivery.c.state.in_(("claimed", "sending")))
-    ).scalar_one()
+    return connection.execute(select(func.count()).select_from(delivery).where(_in_flight(delivery))).scalar_one()
 
 
 def claim(connection: Connection, ids: Sequence[int], *, relay: str, operator: str, holder: str | None) -> int:
@@ -169,7 +179,7 @@ def claim(connection: Connection, ids: Sequence[int], *, relay: str, operator: s
     ).scalar_one()
     connection.execute(
         update(delivery)
-        .where(delivery.c.id.in_(ids), delivery.c.state == "queued")
+        .where(delivery.c.id.in_(ids), QUEUED)
         .values(state="claimed", batch_id=made, epoch=1, reason=None, detail=None)
     )
     return made
@@ -198,7 +208,12 @@ def open_batch(connection: Connection, batch_id: int, epoch: int, holder: str) -
             select(*delivery.c, *people, enrollment.c.anchors, enrollment.c.entered_at, enrollment.c.occurrence_key)
             .join(person, person.c.id == delivery.c.person_id)
             .join(enrollment, enrollment.c.id == delivery.c.enrollment_id)
-            .where(delivery.c.batch_id == batch_id, delivery.c.epoch == epoch, delivery.c.state == "claimed")
+            .where(
+                delivery.c.batch_id == batch_id,
+                delivery.c.epoch == epoch,
+                _in_flight(delivery),
+                delivery.c.state == "claimed",
+            )
             .order_by(delivery.c.id)
         )
     )
@@ -209,19 +224,23 @@ def relay_of(connection: Connection, batch_id: int) -> str:
     return str(connection.execute(select(batch.c.relay).where(batch.c.id == batch_id)).scalar_one())
 
 
-def gate_rows(connection: Connection, ids: Sequence[int]) -> list[AnyRow]:
+def gate_rows(connection: Connection, ids: Sequence[int], *, only_ask: bool = False) -> list[AnyRow]:
     """
     All the columns the gate decides on, one row a claimed delivery, locked until the end of the transaction.
+
+    `only_ask` gives those that are still queued too, and locks nothing: for whoever wants to know what the gate would
+    say.
 
     On PostgreSQL the people and the rows are locked first and read after, so that a suppression committed before the
     lock is seen and one committed after it waits for this mark.
     """
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and not only_ask:
         about = select(delivery.c.person_id).where(delivery.c.id.in_(ids)).order_by(delivery.c.person_id).subquery()
         connection.execute(select(func.pg_advisory_xact_lock_shared(_PERSON_LOCK, _lock_number(about.c.person_id))))
         connection.execute(
             select(delivery.c.id).where(delivery.c.id.in_(ids)).order_by(delivery.c.id).with_for_update()
         )
+    states = ("queued", "claimed") if only_ask else ("claimed",)
     covers = and_(
         suppression.c.address_hash == person.c.address_hash,
         suppression.c.lifted_at.is_(None),
@@ -237,53 +256,54 @@ def gate_rows(connection: Connection, ids: Sequence[int]) -> list[AnyRow]:
     )
     first = select(func.min(suppression.c.id)).where(covers).correlate(person, delivery).scalar_subquery()
     found = suppression.alias("found")
-    return list(
-        connection.execute(
-            select(
-                delivery.c.id,
-                delivery.c.batch_id,
-                delivery.c.epoch,
-                delivery.c.person_id,
-                delivery.c.enrollment_id,
-                delivery.c.campaign_id,
-                delivery.c.step_key,
-                delivery.c.entity_id,
-                delivery.c.topic,
-                delivery.c.deadline,
-                delivery.c.cap,
-                delivery.c.not_after,
-                delivery.c.window_version,
-                person.c.zone,
-                person.c.mailbox,
-                person.c.stopped_at,
-                person.c.stopped_because,
-                person.c.paused_until,
-                found.c.reason.label("suppressed_reason"),
-                found.c.scope.label("suppressed_scope"),
-                found.c.at.label("suppressed_at"),
-                consent.c.granted_at,
-                consent.c.withdrawn_at,
-                topic_left.c.at.label("topic_left_at"),
-                enrollment.c.state.label("enrollment_state"),
-                enrollment.c.ended_because,
-                enrollment.c.ended_detail,
-                campaign.c.state.label("campaign_state"),
-                campaign.c.state_by,
-                campaign.c.state_because,
-                filing_window.c.version.label("current_window_version"),
-                exists().where(touched.c.person_id == delivery.c.person_id).label("touched"),
-            )
-            .select_from(delivery)
-            .join(person, person.c.id == delivery.c.person_id)
-            .join(enrollment, enrollment.c.id == delivery.c.enrollment_id)
-            .join(campaign, campaign.c.id == delivery.c.campaign_id)
-            .outerjoin(found, found.c.id == first)
-            .outerjoin(consent, and_(consent.c.person_id == person.c.id, consent.c.entity_id == delivery.c.entity_id))
-            .outerjoin(topic_left, and_(topic_left.c.person_id == person.c.id, topic_left.c.topic == delivery.c.topic))
-            .outerjoin(filing_window, filing_window.c.id == delivery.c.window_id)
-            .where(delivery.c.id.in_(ids), delivery.c.state == "claimed")
+    rows = connection.execute(
+        select(
+            delivery.c.id,
+            delivery.c.state,
+            delivery.c.batch_id,
+            delivery.c.epoch,
+            delivery.c.person_id,
+            delivery.c.enrollment_id,
+            delivery.c.campaign_id,
+            delivery.c.step_key,
+            delivery.c.entity_id,
+            delivery.c.topic,
+            delivery.c.deadline,
+            delivery.c.cap,
+            delivery.c.not_after,
+            delivery.c.window_version,
+            person.c.zone,
+            person.c.mailbox,
+            person.c.stopped_at,
+            person.c.stopped_because,
+            person.c.paused_until,
+            found.c.reason.label("suppressed_reason"),
+            found.c.scope.label("suppressed_scope"),
+            found.c.at.label("suppressed_at"),
+            consent.c.granted_at,
+            consent.c.withdrawn_at,
+            topic_left.c.at.label("topic_left_at"),
+            enrollment.c.state.label("enrollment_state"),
+            enrollment.c.ended_because,
+            enrollment.c.ended_detail,
+            campaign.c.state.label("campaign_state"),
+            campaign.c.state_by,
+            campaign.c.state_because,
+            filing_window.c.version.label("current_window_version"),
+            exists().where(touched.c.person_id == delivery.c.person_id).label("touched"),
         )
+        .select_from(delivery)
+        .join(person, person.c.id == delivery.c.person_id)
+        .join(enrollment, enrollment.c.id == delivery.c.enrollment_id)
+        .join(campaign, campaign.c.id == delivery.c.campaign_id)
+        .outerjoin(found, found.c.id == first)
+        .outerjoin(consent, and_(consent.c.person_id == person.c.id, consent.c.entity_id == delivery.c.entity_id))
+        .outerjoin(topic_left, and_(topic_left.c.person_id == person.c.id, topic_left.c.topic == delivery.c.topic))
+        .outerjoin(filing_window, filing_window.c.id == delivery.c.window_id)
+        .where(delivery.c.id.in_(ids))
     )
+    # By key alone, so that no planner walks all that is claimed to find these few.
+    return [row for row in rows if row.state in states]
 
 
 def close_gate(connection: Connection, person_id: int) -> None:
@@ -454,13 +474,15 @@ def settle(connection: Connection, moves: Sequence[Move], *, origin: Sequence[De
     """
     if not moves:
         return set()
+    from_states = {state.value for state in origin}
     open_now = {
         row.id: row
         for row in connection.execute(
-            select(delivery.c.id, delivery.c.batch_id, delivery.c.epoch).where(
-                delivery.c.id.in_([m.id for m in moves]), delivery.c.state.in_([s.value for s in origin])
+            select(delivery.c.id, delivery.c.state, delivery.c.batch_id, delivery.c.epoch).where(
+                delivery.c.id.in_([m.id for m in moves])
             )
         )
+        if row.state in from_states
     }
     mine = [m for m in moves if _holds(open_now.get(m.id), m)]
     ending = [m for m in mine if m.state in _ENDING]
@@ -581,7 +603,12 @@ def release(connection: Connection, batch_id: int, epoch: int) -> int:
     """Move claimed -> queued for what a batch has not begun; returns how many."""
     return connection.execute(
         update(delivery)
-        .where(delivery.c.batch_id == batch_id, delivery.c.epoch == epoch, delivery.c.state == "claimed")
+        .where(
+            delivery.c.batch_id == batch_id,
+            delivery.c.epoch == epoch,
+            _in_flight(delivery),
+            delivery.c.state == "claimed",
+        )
         .values(state="queued", batch_id=None)
     ).rowcount
 
@@ -668,7 +695,7 @@ def rescue(connection: Connection, *, now: datetime, everything: bool = False) -
     if not dead:
         return Rescued()
     connection.execute(update(batch).where(batch.c.id.in_(dead)).values(state="dead", epoch=batch.c.epoch + 1))
-    held = delivery.c.batch_id.in_(dead)
+    held = and_(delivery.c.batch_id.in_(dead), _in_flight(delivery))
     poisoned = connection.execute(
         update(delivery)
         .where(held, delivery.c.state == "claimed", delivery.c.rescues >= POISON_AFTER - 1)
@@ -701,7 +728,7 @@ def uncertain(connection: Connection, *, limit: int = 1000) -> list[AnyRow]:
     return list(
         connection.execute(
             select(delivery.c.id, delivery.c.campaign_id, delivery.c.deadline)
-            .where(delivery.c.state == "uncertain", delivery.c.resends == 0)
+            .where(UNCERTAIN, delivery.c.resends == 0)
             .limit(limit)
         )
     )
@@ -835,7 +862,7 @@ def next_due(connection: Connection) -> datetime | None:
     found: datetime | None = connection.execute(
         select(func.min(delivery.c.next_at))
         .join(campaign, campaign.c.id == delivery.c.campaign_id)
-        .where(delivery.c.state == "queued", campaign.c.state != "paused")
+        .where(QUEUED, campaign.c.state != "paused")
     ).scalar_one()
     return found
 
@@ -846,7 +873,7 @@ def in_flight_of(connection: Connection, holder: str) -> int:
         select(func.count())
         .select_from(delivery)
         .join(batch, batch.c.id == delivery.c.batch_id)
-        .where(batch.c.holder == holder, delivery.c.state.in_([s.value for s in IN_FLIGHT]))
+        .where(batch.c.holder == holder, _in_flight(delivery))
     ).scalar_one()
 
 

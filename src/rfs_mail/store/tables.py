@@ -446,6 +446,8 @@ class StepDone(SQLModel, table=True):
 
 _IN_FLIGHT = text("state IN ('claimed', 'sending')")
 _QUEUED = text("state = 'queued'")
+_UNCERTAIN = text("state = 'uncertain'")
+_FAILED = text("state = 'failed'")
 
 
 class Delivery(SQLModel, table=True):
@@ -461,7 +463,8 @@ class Delivery(SQLModel, table=True):
         Index("ix_delivery_enrollment", "enrollment_id"),
         Index("ix_delivery_campaign", "campaign_id", "step_key", "state"),
         Index("ix_delivery_settled", "settled_at"),
-        Index("ix_delivery_state", "state", "settled_at"),
+        Index("ix_delivery_uncertain", "settled_at", sqlite_where=_UNCERTAIN, postgresql_where=_UNCERTAIN),
+        Index("ix_delivery_failed", "settled_at", sqlite_where=_FAILED, postgresql_where=_FAILED),
         _NEVER_AGAIN,
     )
 
