@@ -114,12 +114,22 @@ class Composer:
 
     def again(self, delivery_id: int, made: Mapping[str, Any], material: Material) -> tuple[MailSource, Rendered]:
         """Render what was sent, from what was stored. Raises NotFoundError where the mail is not in the revision."""
+        source, context = self._kept(delivery_id, made, material)
+        return source, self.renderer.render(source, context)
+
+    def link_target(self, delivery_id: int, made: Mapping[str, Any], material: Material, number: int) -> str:
+        """Where tracked link `number` of a sent mail leads. Raises RenderError where there is no such link."""
+        source, context = self._kept(delivery_id, made, material)
+        return self.renderer.link_target(source, number, context)
+
+    def _kept(
+        self, delivery_id: int, made: Mapping[str, Any], material: Material
+    ) -> tuple[MailSource, dict[str, object]]:
         source = material.mails.get(made["mail"], {}).get(source_key(made["lang"], made["variant"]))
         if source is None:
             raise NotFoundError(f"The revision no longer holds the mail {made['mail']} in {made['lang']}.")
         keys = Keys(made["key"], self.keys.secrets)
-        context = context_from_json(made["vars"], urls=self.urls(delivery_id, keys))
-        return source, self.renderer.render(source, context)
+        return source, context_from_json(made["vars"], urls=self.urls(delivery_id, keys))
 
     def rebuild(self, row: AnyRow, mailbox: str, made: Mapping[str, Any], material: Material) -> bytes:
         """The bytes of a sent delivery again. `row` needs id, step_key, entity_id, topic; `mailbox` its address."""
