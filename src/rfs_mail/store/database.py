@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func, literal_column, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import QueuePool
 
@@ -174,6 +174,18 @@ class Store:
 def after_commit(connection: Connection, work: Callable[[], None]) -> None:
     """Run `work` when the transaction of `Store.begin` that is open on this connection has been committed."""
     connection.info[_AFTER_COMMIT].append(work)
+
+
+def only_one(connection: Connection, name: str) -> bool:
+    """
+    True where this transaction is the one that may do `name` now; it ends with the transaction.
+
+    On SQLite every write transaction is alone. On PostgreSQL it is an advisory lock of the transaction, so that it goes
+    with a crash and needs no session (PgBouncer).
+    """
+    if connection.dialect.name != "postgresql":
+        return True
+    return bool(connection.execute(select(func.pg_try_advisory_xact_lock(func.hashtext(f"rfs-mail {name}")))).scalar())
 
 
 def machine_time(connection: Connection) -> ColumnElement[datetime]:
