@@ -355,11 +355,11 @@ def upgrade() -> None:
     op.create_index("ix_delivery_batch", "delivery", ["batch_id"], **where("state IN ('claimed', 'sending')"))
     op.create_index("ix_delivery_campaign", "delivery", ["campaign_id", "step_key", "state"])
     op.create_index("ix_delivery_enrollment", "delivery", ["enrollment_id"])
+    op.create_index("ix_delivery_failed", "delivery", ["settled_at"], **where("state = 'failed'"))
     op.create_index("ix_delivery_next", "delivery", ["campaign_id", "deadline", "next_at"], **where("state = 'queued'"))
     op.create_index("ix_delivery_person_settled", "delivery", ["person_id", "settled_at"])
     op.create_index("ix_delivery_queued_person", "delivery", ["person_id"], **where("state = 'queued'"))
     op.create_index("ix_delivery_settled", "delivery", ["settled_at"])
-    op.create_index("ix_delivery_failed", "delivery", ["settled_at"], **where("state = 'failed'"))
     op.create_index("ix_delivery_uncertain", "delivery", ["settled_at"], **where("state = 'uncertain'"))
     op.create_index(
         "uq_delivery_in_flight", "delivery", ["person_id"], unique=True, **where("state IN ('claimed', 'sending')")
