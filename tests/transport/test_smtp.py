@@ -113,6 +113,17 @@ def test_a_relay_that_takes_data_for_nobody(run: Run, message: bytes) -> None:
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
+def test_a_relay_that_cannot_reset(run: Run, message: bytes, pipelining: bool) -> None:
+    """Where RSET fails after a refusal, the next mail goes over a new connection."""
+    script = {"maria@example.org": {"rcpt": "550 5.1.1 no"}, "*": {"rset": "502 5.5.1 what?"}}
+    with SmtpServer(script=script, pipelining=pipelining) as server:
+        refused, accepted = run(send_all(transport_to(server), (MARIA, message), (ANA, message)))
+
+        assert (Rejected, Accepted) == (type(refused), type(accepted))
+        assert (len(server.messages), server.connections) == (1, 2)
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
 @pytest.mark.parametrize("phase", ["connect", "ehlo", "mail", "rcpt", "data"])
 @pytest.mark.parametrize("action", [Drop(), "421 4.3.2 going down", "what is this"])
 def test_trouble_before_the_final_dot_is_the_connections(

@@ -32,6 +32,8 @@ from rfs_mail.transport.base import Envelope, refusal
 from rfs_mail.transport.relay import Relay, Tls
 from rfs_mail.transport.wire import Wire, WireGoneError, WireSilentError
 
+_RESET = b"RSET\r\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -192,7 +194,7 @@ class SmtpTransport:
     async def _transact(self, wire: Wire, envelope: Envelope, body: bytes) -> Verdict:
         """MAIL, RCPT, DATA, the message and its dot. Leaves the connection ready for the next, or closed."""
         phase = Phase.MAIL
-        may_have_arrived = False
+        written = False
         wire.sent += 1
         try:
             failed: Verdict | None = None
@@ -206,6 +208,9 @@ class SmtpTransport:
                 if failed is None:
                     if goes_on(phase, code):
                         continue
+                    if command == _RESET:
+                        wire.abort()
+                        return connection_failed(phase, f"answered RSET with {code} {text}")
                     failed = from_reply(phase, code, text)
                     if _ends_connection(failed):
                         wire.abort()
@@ -220,12 +225,13 @@ class SmtpTransport:
             wire.needs_reset = False
             phase = Phase.DOT
             wire.write(body, 1)
+            written = True
             if wire.paused:
                 await wire.drained(self._timeouts.body)
-            may_have_arrived = not wire.paused
+            dot_is_out = not wire.paused
             code, text = await wire.reply(self._timeouts.dot)
             verdict = from_reply(phase, code, text)
-            if not may_have_arrived:
+            if not dot_is_out:
                 # The relay answered before the end of the message: it cannot have taken it.
                 wire.abort()
                 if not 400 <= code < 600:
@@ -234,6 +240,7 @@ class SmtpTransport:
                 wire.abort()
             return verdict
         except (WireGoneError, WireSilentError) as error:
+            may_have_arrived = written and not wire.paused  # asked now: the dot may have left while the error came
             wire.abort()
             return Uncertain(str(error)) if may_have_arrived else connection_failed(phase, str(error))
 
@@ -313,7 +320,7 @@ def _steps(wire: Wire, envelope: Envelope, size: int) -> list[tuple[Phase, bytes
         (Phase.DATA, b"DATA\r\n"),
     ]
     if wire.needs_reset:
-        steps.insert(0, (Phase.MAIL, b"RSET\r\n"))
+        steps.insert(0, (Phase.MAIL, _RESET))
     return steps
 
 
