@@ -54,15 +54,8 @@ class Script:
     expires: Duration
     rate: Rate | None
     reentry: Duration | None
-
-    @property
-    def deadline_steps(self) -> tuple[str, ...]:
-        """Keys of the mail steps with `priority: deadline`."""
-        return tuple(
-            step.key
-            for step in self.campaign.walk()
-            if isinstance(step.action, Mail) and step.action.priority == "deadline"
-        )
+    deadline_steps: tuple[str, ...]
+    """Keys of the mail steps with `priority: deadline`."""
 
     @property
     def audience_moves_with_time(self) -> bool:
@@ -122,6 +115,9 @@ def read_script(campaign: Campaign, content: ReleaseContent, campaigns: Mapping[
         expires=parse_duration(campaign.send.expires),
         rate=parse_rate(campaign.send.rate) if campaign.send.rate else None,
         reentry=parse_duration(campaign.reentry) if campaign.reentry else None,
+        deadline_steps=tuple(
+            step.key for step in steps if isinstance(step.action, Mail) and step.action.priority == "deadline"
+        ),
     )
 
 

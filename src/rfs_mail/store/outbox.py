@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Select,
     Integer,
     and_,
     bindparam,
@@ -224,23 +225,8 @@ def relay_of(connection: Connection, batch_id: int) -> str:
     return str(connection.execute(select(batch.c.relay).where(batch.c.id == batch_id)).scalar_one())
 
 
-def gate_rows(connection: Connection, ids: Sequence[int], *, only_ask: bool = False) -> list[AnyRow]:
-    """
-    All the columns the gate decides on, one row a claimed delivery, locked until the end of the transaction.
-
-    `only_ask` gives those that are still queued too, and locks nothing: for whoever wants to know what the gate would
-    say.
-
-    On PostgreSQL the people and the rows are locked first and read after, so that a suppression committed before the
-    lock is seen and one committed after it waits for this mark.
-    """
-    if connection.dialect.name == "postgresql" and not only_ask:
-        about = select(delivery.c.person_id).where(delivery.c.id.in_(ids)).order_by(delivery.c.person_id).subquery()
-        connection.execute(select(func.pg_advisory_xact_lock_shared(_PERSON_LOCK, _lock_number(about.c.person_id))))
-        connection.execute(
-            select(delivery.c.id).where(delivery.c.id.in_(ids)).order_by(delivery.c.id).with_for_update()
-        )
-    states = ("queued", "claimed") if only_ask else ("claimed",)
+def _gate() -> Select[Any]:
+    """The columns of the gate, for the deliveries `ids`: built once, because building costs more than asking."""
     covers = and_(
         suppression.c.address_hash == person.c.address_hash,
         suppression.c.lifted_at.is_(None),
@@ -256,7 +242,7 @@ def gate_rows(connection: Connection, ids: Sequence[int], *, only_ask: bool = Fa
     )
     first = select(func.min(suppression.c.id)).where(covers).correlate(person, delivery).scalar_subquery()
     found = suppression.alias("found")
-    rows = connection.execute(
+    return (
         select(
             delivery.c.id,
             delivery.c.state,
@@ -300,8 +286,31 @@ def gate_rows(connection: Connection, ids: Sequence[int], *, only_ask: bool = Fa
         .outerjoin(consent, and_(consent.c.person_id == person.c.id, consent.c.entity_id == delivery.c.entity_id))
         .outerjoin(topic_left, and_(topic_left.c.person_id == person.c.id, topic_left.c.topic == delivery.c.topic))
         .outerjoin(filing_window, filing_window.c.id == delivery.c.window_id)
-        .where(delivery.c.id.in_(ids))
+        .where(delivery.c.id.in_(bindparam("ids", expanding=True)))
     )
+
+
+_GATE = _gate()
+
+
+def gate_rows(connection: Connection, ids: Sequence[int], *, only_ask: bool = False) -> list[AnyRow]:
+    """
+    All the columns the gate decides on, one row a claimed delivery, locked until the end of the transaction.
+
+    `only_ask` gives those that are still queued too, and locks nothing: for whoever wants to know what the gate would
+    say.
+
+    On PostgreSQL the people and the rows are locked first and read after, so that a suppression committed before the
+    lock is seen and one committed after it waits for this mark.
+    """
+    if connection.dialect.name == "postgresql" and not only_ask:
+        about = select(delivery.c.person_id).where(delivery.c.id.in_(ids)).order_by(delivery.c.person_id).subquery()
+        connection.execute(select(func.pg_advisory_xact_lock_shared(_PERSON_LOCK, _lock_number(about.c.person_id))))
+        connection.execute(
+            select(delivery.c.id).where(delivery.c.id.in_(ids)).order_by(delivery.c.id).with_for_update()
+        )
+    states = ("queued", "claimed") if only_ask else ("claimed",)
+    rows = connection.execute(_GATE, {"ids": list(ids)})
     # By key alone, so that no planner walks all that is claimed to find these few.
     return [row for row in rows if row.state in states]
 
@@ -321,20 +330,23 @@ def _lock_number(person_id: Any) -> Any:
     return cast(person_id % _LOCKS, Integer)
 
 
+_COUNTED = (
+    select(delivery.c.person_id, delivery.c.sending_at)
+    .where(
+        delivery.c.person_id.in_(bindparam("ids", expanding=True)),
+        delivery.c.state.in_([state.value for state in WENT_OUT]),
+        delivery.c.cap == "count",
+        delivery.c.sending_at > bindparam("since", type_=delivery.c.sending_at.type),
+    )
+    .order_by(delivery.c.sending_at)
+)
+
+
 def counted_sends(
     connection: Connection, person_ids: Sequence[int], *, since: datetime
 ) -> dict[int, tuple[datetime, ...]]:
     """When counting mails went out to each person, or may have, since then; ascending. Who got none is absent."""
-    rows = connection.execute(
-        select(delivery.c.person_id, delivery.c.sending_at)
-        .where(
-            delivery.c.person_id.in_(person_ids),
-            delivery.c.state.in_([state.value for state in WENT_OUT]),
-            delivery.c.cap == "count",
-            delivery.c.sending_at > since,
-        )
-        .order_by(delivery.c.sending_at)
-    )
+    rows = connection.execute(_COUNTED, {"ids": list(person_ids), "since": since})
     sent: dict[int, list[datetime]] = {}
     for row in rows:
         sent.setdefault(row.person_id, []).append(row.sending_at)
@@ -476,13 +488,7 @@ def settle(connection: Connection, moves: Sequence[Move], *, origin: Sequence[De
         return set()
     from_states = {state.value for state in origin}
     open_now = {
-        row.id: row
-        for row in connection.execute(
-            select(delivery.c.id, delivery.c.state, delivery.c.batch_id, delivery.c.epoch).where(
-                delivery.c.id.in_([m.id for m in moves])
-            )
-        )
-        if row.state in from_states
+        row.id: row for row in connection.execute(_HELD, {"ids": [m.id for m in moves]}) if row.state in from_states
     }
     mine = [m for m in moves if _holds(open_now.get(m.id), m)]
     ending = [m for m in mine if m.state in _ENDING]
@@ -523,6 +529,11 @@ def settle(connection: Connection, moves: Sequence[Move], *, origin: Sequence[De
             ],
         )
     return {m.id for m in mine}
+
+
+_HELD = select(delivery.c.id, delivery.c.state, delivery.c.batch_id, delivery.c.epoch).where(
+    delivery.c.id.in_(bindparam("ids", expanding=True))
+)
 
 
 def _holds(row: AnyRow | None, move: Move) -> bool:

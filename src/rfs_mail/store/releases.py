@@ -152,14 +152,15 @@ def _memory(connection: Connection) -> _Memory:
         return _MEMORIES.setdefault(connection.engine.pool, _Memory())
 
 
+_NEWEST = select(_release.c.id, _release.c.digest).order_by(_release.c.id.desc()).limit(1).subquery()
+_LIVE = select(_NEWEST.c.id.label("release_id"), _NEWEST.c.digest, _campaign).select_from(
+    _NEWEST.outerjoin(_campaign, true())
+)
+
+
 def live(connection: Connection) -> LiveRelease | None:
     """What is live, or None where nothing was ever applied. One small query; revisions are remembered."""
-    newest = select(_release.c.id, _release.c.digest).order_by(_release.c.id.desc()).limit(1).subquery()
-    rows = connection.execute(
-        select(newest.c.id.label("release_id"), newest.c.digest, _campaign).select_from(
-            newest.outerjoin(_campaign, true())
-        )
-    ).all()
+    rows = connection.execute(_LIVE).all()
     if not rows:
         return None
     memory = _memory(connection)
