@@ -9,9 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfs_mail.core.values import Confidence, Record, Stage
-from rfs_mail.render import Renderer, compile_mail, context_from_json, needed, variables_json
-from rfs_mail.render.context import PERSON_FIELDS, pack, unpack, window_record
-from tests.render_samples import ADA, CALL, DEMO, NOBODY, TRACKED_URLS, WINDOW, compiled, context_for
+from rfs_mail.render import (
+    Renderer,
+    compile_mail,
+    context_from_json,
+    needed,
+    occurrence_record,
+    spoken_record,
+    variables_json,
+    window_record,
+)
+from rfs_mail.render.context import PERSON_FIELDS, pack, unpack
+from tests.render_samples import ADA, CALL, DEMO, ENTITY, NOBODY, TRACKED_URLS, WINDOW, compiled, context_for
 
 NEW_YORK = {"key": "intro_call-2026-12", "zone": "America/New_York"}
 FULL = compile_mail(DEMO, "demo/full", language="en")
@@ -80,6 +89,19 @@ def test_the_office_is_what_the_window_says_and_what_is_added() -> None:
     office = context_for(office={"filing_term": "file"})["office"]
     assert isinstance(office, Record)
     assert (office.name, office.state, office.filing_term) == ("Mayor", "WI", "file")
+
+
+def test_records_made_before_are_taken_as_they_are() -> None:
+    """One record for many people gives the same context as a mapping for each."""
+    ready = context_for(
+        entity=spoken_record(ENTITY, "en"),
+        calendar={"intro_call": occurrence_record(CALL), "nrfod": None},
+        windows=[window_record(WINDOW)],
+    )
+    fresh = context_for()
+    assert {name: ready[name] for name in ("entity", "intro_call", "window", "windows", "office")} == {
+        name: fresh[name] for name in ("entity", "intro_call", "window", "windows", "office")
+    }
 
 
 def test_a_campaign_without_windows_has_no_window() -> None:

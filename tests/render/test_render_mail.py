@@ -334,6 +334,74 @@ def test_inlining_once_gives_what_inlining_each_mail_gives(
     assert _PARSE.inline(early_html) == _PARSE.inline(late_html)
 
 
+LINES = st.sampled_from(
+    [
+        "Hi {{ given_name or 'x' }} **b**", "", "- a", "- {{ state or '' }}", "1. one", "> q", "## H", "  in", "---",
+        "| A | B |\n|---|---|\n| 1 | 2 |", "| 3 | 4 |", "[button: Go](https://a.example.org)", "text\\", "```\nx\n```",
+        "[l](https://b.example.org/{{ state or '' }}) and", '{{ answer("filed", "Yes") }}', "{% if zip %}y{% endif %}",
+    ]
+)  # fmt: skip
+BLOCKS = st.recursive(
+    st.lists(LINES, min_size=1, max_size=4),
+    lambda inner: st.builds(
+        lambda before, word, inside, otherwise, after: [
+            *before,
+            f"{{% {word} %}}",
+            *inside,
+            *(["{% else %}", *otherwise] if otherwise else []),
+            "{% endif %}" if word.startswith("if") else "{% endfor %}",
+            *after,
+        ],
+        inner,
+        st.sampled_from(["if state", "if county", "for w in windows"]),
+        inner,
+        st.one_of(st.just([]), inner),
+        st.lists(LINES, max_size=2),
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=30)
+@given(BLOCKS)
+def test_any_markdown_between_statements_is_a_sound_document(lines: list[str]) -> None:
+    """Every element closes where it should, no paragraph holds a block, and both ways of inlining agree."""
+    once = compiled("\n".join(lines))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiling_module, "inline_template", lambda html: html)
+        later = compiled("\n".join(lines))
+    for person in (ADA, {**NOBODY, "county": "Dane"}):
+        mail = RENDERER.render(once, context_for(person))
+        assert "{%" not in mail.text
+        assert _Nesting(mail.html).torn == []
+        assert _PARSE.inline(mail.html) == _PARSE.inline(RENDERER.render(later, context_for(person)).html)
+
+
+class _Nesting(HTMLParser):
+    """The elements that do not close in order, or stand in a paragraph though they are blocks."""
+
+    void = frozenset({"meta", "br", "hr", "img"})
+    blocks = frozenset({"p", "ul", "ol", "table", "h2", "blockquote", "pre"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self._open: list[str] = []
+        self.torn: list[str] = []
+        self.feed(html)
+        self.close()
+        self.torn += self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in self.blocks and "p" in self._open:
+            self.torn.append(tag)
+        if tag not in self.void:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self._open or self._open.pop() != tag:
+            self.torn.append(tag)
+
+
 @pytest.mark.parametrize(
     "template",
     [

@@ -8,6 +8,8 @@ from rfs_mail.render.tags import Tags, in_html, static_html
 from rfs_mail.render.writing import WIDTH, fold
 from tests.render_samples import NOBODY, TRACKED_URLS, body_of, card, compiled, rendered
 
+ONE_COLUMN = '<table class="data"><thead><tr><th align="left">A</th></tr></thead><tbody>'
+
 
 @pytest.mark.parametrize(
     ("body", "html", "text"),
@@ -36,6 +38,17 @@ from tests.render_samples import NOBODY, TRACKED_URLS, body_of, card, compiled, 
             '<table class="data"><thead><tr><th align="left">A</th><th align="right">B</th></tr></thead>'
             '<tbody><tr><td>MAYOR</td><td align="right">x</td></tr></tbody></table>',
             "A | B\nMAYOR | x",
+        ),
+        (
+            "{% if county %}\n|A|\n|---|\n|1|\n{% else %}\n|A|\n|---|\n|2|\n{% endif %}\nb",
+            f"{ONE_COLUMN}<tr><td>2</td></tr></tbody></table><p>b</p>",
+            "A\n2\n\nb",
+        ),
+        (
+            "|A|\n|---|\n|1|\n{% if state %}\n{% if county %}\n|2|\n{% else %}\n|3|\n{% endif %}\n{% endif %}\n"
+            "{% if state %}\nb\n{% endif %}",
+            f"{ONE_COLUMN}<tr><td>1</td></tr><tr><td>3</td></tr></tbody></table><p>b</p>",
+            "A\n1\n3\n\nb",
         ),
         ("> {{ given_name }} said\n> so", "<blockquote><p>Ada saidso</p></blockquote>", "> Ada said so"),
         (

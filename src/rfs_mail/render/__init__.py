@@ -6,7 +6,16 @@ Templates to mails: compile once when a release is applied, render once a person
 """
 
 from rfs_mail.render.compiling import MailFile, compile_mail, mail_files
-from rfs_mail.render.context import Urls, build_context, context_from_json, needed, variables_json
+from rfs_mail.render.context import (
+    Urls,
+    build_context,
+    context_from_json,
+    needed,
+    occurrence_record,
+    spoken_record,
+    variables_json,
+    window_record,
+)
 from rfs_mail.render.linting import lint_layouts, lint_mail
 from rfs_mail.render.renderer import Renderer
 
@@ -21,5 +30,8 @@ __all__ = [
     "lint_mail",
     "mail_files",
     "needed",
+    "occurrence_record",
+    "spoken_record",
     "variables_json",
+    "window_record",
 ]

@@ -61,16 +61,16 @@ class Urls:
 def build_context(
     person: Mapping[str, object],
     *,
-    entity: Mapping[str, object],
-    campaign: Mapping[str, object],
-    step: Mapping[str, object],
+    entity: Mapping[str, object] | Record,
+    campaign: Mapping[str, object] | Record,
+    step: Mapping[str, object] | Record,
     language: str,
     urls: Urls,
     zone: ZoneInfo | str,
     sent_on: date,
-    topic: Mapping[str, object] | None = None,
-    calendar: Mapping[str, Mapping[str, object] | None] | None = None,
-    windows: Sequence[Mapping[str, object]] | None = None,
+    topic: Mapping[str, object] | Record | None = None,
+    calendar: Mapping[str, Mapping[str, object] | Record | None] | None = None,
+    windows: Sequence[Mapping[str, object] | Record] | None = None,
     office: Mapping[str, object] | None = None,
     signup_source: str | None = None,
     facts: Mapping[str, Callable[..., object]] | None = None,
@@ -85,7 +85,8 @@ def build_context(
     (days; `opens_on`, `closes_on` too), `closes_time` ..., `milestones` (name to a day, an instant or
     `{on, time}`), and any other fields. `office` adds to what the window says of its office (`filing_term` ...).
     `zone` is the recipient's. `facts` are functions of expressions by name (`attended` ...); a mail that calls one
-    cannot be rendered again from its stored variables alone.
+    cannot be rendered again from its stored variables alone. Records that `spoken_record`, `occurrence_record` and
+    `window_record` made before are taken as they are, which is cheaper for many people.
     """
     fields = {name: person.get(name) for name in PERSON_FIELDS}
     fields["stage"] = _ordered(Stage, fields["stage"])
@@ -95,13 +96,13 @@ def build_context(
     fields["custom"] = Record(custom if isinstance(custom, Mapping) else {})
     context: dict[str, object] = {
         "topic": None,
-        **{name: _occurrence(occurrence) for name, occurrence in (calendar or {}).items()},
+        **{name: occurrence_record(occurrence) for name, occurrence in (calendar or {}).items()},
         **(facts or {}),
         **fields,
         "person": Record(fields),
-        "entity": _spoken(entity, language),
-        "campaign": Record(campaign),
-        "step": Record(step),
+        "entity": spoken_record(entity, language),
+        "campaign": campaign if isinstance(campaign, Record) else Record(campaign),
+        "step": step if isinstance(step, Record) else Record(step),
         "language": language,
         "sent_on": sent_on,
         "signup_source": signup_source,
@@ -109,7 +110,7 @@ def build_context(
         **urls.names(),
     }
     if topic is not None:
-        context["topic"] = _spoken(topic, language)
+        context["topic"] = spoken_record(topic, language)
     if windows is not None:
         records = tuple(window_record(window) for window in windows)
         context["windows"] = records
@@ -118,12 +119,11 @@ def build_context(
     return context
 
 
-def _spoken(words: Mapping[str, object], language: str) -> Record:
-    """A record whose texts by language (`{en: ..., es: ...}`) are those of one language."""
+def spoken_record(words: Mapping[str, object] | Record, language: str) -> Record:
+    """An entity or a topic: a record whose texts by language (`{en: ..., es: ...}`) are those of one language."""
+    if isinstance(words, Record):
+        return words
     return Record({name: _in_language(value, language) for name, value in words.items()})
-
-
-_BY_LANGUAGE: Final = frozenset({"name", "about", "disclaimer"})
 
 
 def _in_language(value: object, language: str) -> object:
@@ -142,10 +142,22 @@ def _ordered(kind: type[Stage] | type[Confidence], value: object) -> object:
         return value
 
 
-def _occurrence(given: Mapping[str, object] | None) -> Record | None:
+def occurrence_record(given: Mapping[str, object] | Record | None) -> Record | None:
     """A calendar occurrence: `key day starts has_time zone`. Where no time is known, `starts` is the day alone."""
-    if given is None:
-        return None
+    if given is None or isinstance(given, Record):
+        return given
+    try:
+        return _occurrence_of(tuple(given.items()))
+    except TypeError:  # a value that cannot be a key of the cache
+        return _occurrence(given)
+
+
+@lru_cache(maxsize=1024)
+def _occurrence_of(items: tuple[tuple[str, object], ...]) -> Record:
+    return _occurrence(dict(items))
+
+
+def _occurrence(given: Mapping[str, object]) -> Record:
     zone = _zone(given.get("zone"))
     at = given.get("starts")
     if isinstance(at, datetime) and given.get("has_time") is not False:
@@ -160,13 +172,15 @@ def _occurrence(given: Mapping[str, object] | None) -> Record | None:
     return Record({**rest, "starts": moment, "day": day, "has_time": known, "zone": str(zone)})
 
 
-def window_record(given: Mapping[str, object]) -> Record:
+def window_record(given: Mapping[str, object] | Record) -> Record:
     """
     A filing window as templates see it.
 
     Each of its moments (`opens`, `closes`, every milestone) stands twice: `closes` is the day, `closes_at` the instant
     on the office's clock, or the day again where no time is known.
     """
+    if isinstance(given, Record):
+        return given
     zone = _zone(given.get("zone"))
     moments: dict[str, tuple[object, object]] = {
         name: (_first(given, name, f"{name}_on"), given.get(f"{name}_time")) for name in _MOMENTS
@@ -287,18 +301,27 @@ def variables_json(
     value.
     """
     stored: dict[str, Any] = {"_zone": str(context.get("_zone") or "UTC"), "sent_on": pack(context.get("sent_on"))}
-    for path in sorted(needed(source)):
-        name, dot, attribute = path.partition(".")
+    for name, attributes in _plan(source):
         if name not in context or name in leave_out or (not urls and name in PAGES):
             continue
         value = context[name]
-        if dot and isinstance(value, Record):
-            stored.setdefault(name, {"$": "record", "of": {}})["of"][attribute] = pack(value[attribute])
-        elif name not in stored and not callable(value):
+        if attributes and isinstance(value, Record):
+            stored[name] = {"$": "record", "of": {attribute: pack(value[attribute]) for attribute in attributes}}
+        elif not callable(value):
             stored[name] = pack(value)
     if urls:
         stored |= _addresses(context, source)
     return stored
+
+
+@lru_cache(maxsize=1024)
+def _plan(source: MailSource) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What a mail reads, as names with the fields that are read through them (none: the value itself)."""
+    plan: dict[str, list[str]] = {}
+    for path in sorted(needed(source)):
+        name, dot, attribute = path.partition(".")
+        plan.setdefault(name, []).extend([attribute] if dot else [])
+    return tuple((name, tuple(attributes)) for name, attributes in plan.items())
 
 
 def _addresses(context: Mapping[str, object], source: MailSource) -> dict[str, Any]:
@@ -337,6 +360,8 @@ def context_from_json(
 
 def pack(value: object) -> Any:
     """A template value as JSON. Raises TypeError for anything that is not one."""
+    if type(value) is str:
+        return value
     match value:
         case None | bool() | int() | float():
             return value

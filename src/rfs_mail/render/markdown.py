@@ -18,6 +18,7 @@ from mdurl import encode
 
 from rfs_mail.render.tags import CLOSE, MARK, OPEN, Tags
 
+_DELIMITERS: Final = re.compile(r"[-:|\s]*-[-:|\s]*")
 _UNSAFE_SCHEME: Final = re.compile(r"\s*(javascript|vbscript|data|file):", re.IGNORECASE)
 _BUTTON: Final = re.compile(r"\s*button:\s*", re.IGNORECASE)
 _ANSWER: Final = re.compile(
@@ -74,7 +75,7 @@ def _parser(tags: Tags) -> MarkdownIt:
         if not line.startswith(OPEN) or not tags.only_statements(line):
             return False
         if silent:
-            return state.parentType != "table"
+            return state.parentType != "table" or not _goes_on(state, tags, start, end)
         token = state.push("statement", "", 0)
         token.content = line
         state.line = start + 1
@@ -83,6 +84,44 @@ def _parser(tags: Tags) -> MarkdownIt:
     interrupts = ["paragraph", "reference", "blockquote", "list"]
     parser.block.ruler.before("table", "statement", statement, {"alt": interrupts})
     return parser
+
+
+def _goes_on(state: StateBlock, tags: Tags, start: int, end: int) -> bool:
+    """
+    Whether a table goes on at a line of statements.
+
+    It does where they close what was opened among its rows, and where they open something that closes after more rows.
+    """
+    depth = 0
+    for line in _table_above(state, start):
+        depth += sum(tag.opens - tag.closes for tag in tags.of(line))
+    for number in range(start, end):
+        line = _line(state, number)
+        found = tags.of(line) if tags.only_statements(line) else []
+        if not found and ("|" not in line or _DELIMITERS.fullmatch(line)):
+            return False
+        for tag in found:
+            depth += tag.opens - tag.closes
+            if depth < 0 or (depth == 0 and tag.word in {"else", "elif"}):
+                return False
+        if found and depth == 0:
+            return True
+    return False
+
+
+def _table_above(state: StateBlock, start: int) -> list[str]:
+    """The rows of the table above a line."""
+    rows: list[str] = []
+    for number in range(start - 1, -1, -1):
+        line = _line(state, number)
+        if _DELIMITERS.fullmatch(line):
+            break
+        rows.append(line)
+    return [row for row in reversed(rows) if OPEN in row and "|" not in row]
+
+
+def _line(state: StateBlock, number: int) -> str:
+    return state.src[state.bMarks[number] + state.tShift[number] : state.eMarks[number]].strip()
 
 
 def _normal_target(target: str) -> str:
