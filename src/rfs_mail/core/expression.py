@@ -28,9 +28,9 @@ from rfs_mail.core.expression_raw import (
     RawNot,
     RawOperator,
 )
-from rfs_mail.core.expression_source import Source
+from rfs_mail.core.expression_source import Edit, Source
 from rfs_mail.core.expression_tokens import LONGEST, Token, scan
-from rfs_mail.core.expression_tree import Expression, Length
+from rfs_mail.core.expression_tree import Expression, Length, quoted
 from rfs_mail.core.facts import PersonFacts
 from rfs_mail.core.vocabulary import FieldType, Vocabulary
 from rfs_mail.errors import ExpressionError
@@ -170,9 +170,7 @@ class _Reading:
             case nodes.Getitem():
                 raise self.source.error("A field is named with a dot, such as custom.office_interest", at)
             case nodes.Neg() | nodes.Pos() | nodes.BinExpr() | nodes.Concat():
-                raise self.source.error(
-                    "Expressions do not calculate. Compare two values; text with a sign in it needs quotes", at
-                )
+                raise self._calculated(node)
             case _:
                 raise self.source.error("This has no meaning in an expression", at)
 
@@ -218,6 +216,15 @@ class _Reading:
         keywords = tuple((keyword.key, self.convert(keyword.value)) for keyword in node.kwargs)
         arguments = tuple(map(self.convert, node.args))
         return RawCall(function, arguments, keywords, function.start, self.closed_at[bracket])
+
+    def _calculated(self, node: nodes.Expr) -> ExpressionError:
+        at = node.lineno - 1
+        if isinstance(node, nodes.Sub) and isinstance(node.left, nodes.Name) and isinstance(node.right, nodes.Name):
+            end = self._end(node.right.lineno - 1)
+            written = self.source.text[at:end]
+            if written == f"{node.left.name}-{node.right.name}":  # es-US
+                return self.source.error(f"{written} needs quotes", at, [Edit(at, end, quoted(written))])
+        return self.source.error("Expressions do not calculate. Compare two values, and put quotes around text", at)
 
     def _end(self, start: int) -> int:
         return self.tokens[self.index[start]].end

@@ -819,11 +819,15 @@ class Checker:
             try:
                 self.known[name] = inside.check()
             except ExpressionError as error:
-                if "go in a circle" in str(error):
-                    raise self.source.error(str(error), raw.start) from None
-                raise self.source.error(f'In segment "{name}": {error}', raw.start) from None
+                said = str(error)
+                if not said.startswith(_OF_SEGMENTS):
+                    said = f'In segment "{name}": {said}'
+                raise self.source.error(said, raw.start) from None
         return Segment(name, self.known[name])
 
+
+_OF_SEGMENTS: Final = ("In segment ", "Segments ")
+"""How the errors begin that say themselves which segment is to blame."""
 
 _NO_OPENS: Final = "Opens do not exist here, because machines open mail too. Ask clicked(...) or active(...)"
 _A: Final = {

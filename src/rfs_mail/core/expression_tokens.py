@@ -13,6 +13,7 @@ from typing import Final
 from rfs_mail.core.duration import parse_duration
 from rfs_mail.core.expression_source import Edit, Source
 from rfs_mail.core.expression_tree import Length, quoted
+from rfs_mail.core.vocabulary import PERSON_FIELDS
 from rfs_mail.errors import ExpressionError, TimeError
 
 LONGEST: Final = 2000
@@ -247,6 +248,8 @@ class _Scanner:
 
     def _check(self, token: Token) -> None:
         before = self.previous
+        if token.is_word("and", "or", "in", "is") and (before is None or before.is_operator("(", "[", ",")):
+            raise self.source.error(f'Before "{token.value}" there is something missing', token.start)
         if token.kind == "name":
             self._check_word(token, before)
         if before is not None and before.is_word("is", "not") and self._after_is(before):
@@ -302,6 +305,10 @@ class _Scanner:
             raise self.source.error('"is" has no place before "in"', start, [edit])
         sign = "!=" if negated else "=="
         if token.kind in ("string", "number", "duration"):
+            raise self.source.error('"is" asks only for none', start, [Edit(start, token.start, f"{sign} ")])
+        if token.kind == "name" and (
+            token.value in PERSON_FIELDS or self.text[token.end : token.end + 1] in (".", "(")
+        ):
             raise self.source.error('"is" asks only for none', start, [Edit(start, token.start, f"{sign} ")])
         if token.kind == "name":
             word = f"{sign} {quoted(str(token.value))}"
