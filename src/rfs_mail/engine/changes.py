@@ -31,10 +31,11 @@ def apply_change(
     step_key: str,
     now: datetime,
     delivery_id: int | None = None,
+    answer: str | None = None,
     active: bool = False,
 ) -> None:
-    """Make one change to each of these people. `active`: the person asked for it herself, by an answer."""
-    source = f"campaign {campaign.id}, step {step_key}"
+    """Make one change to each of these people. `active`: the person asked for it herself, by this `answer`."""
+    source = f"campaign {campaign.id}, step {step_key}" + (f", answer {answer}" if answer is not None else "")
     for who in person_ids:
         fields = dict(change.set)
         stage = fields.pop("stage", None)
@@ -63,7 +64,7 @@ def apply_change(
                     except_topics=change.suppress.except_, reason=change.suppress.because, source=source, now=now,
                 )  # fmt: skip
     if change.task is not None:
-        occasion = f"answer:{delivery_id}:{step_key}" if delivery_id is not None else step_key
+        occasion = f"answer:{delivery_id}:{answer}" if answer is not None else step_key
         keys = {who: f"{enrollments_of.get(who, who)}:{occasion}" for who in person_ids}
         make_tasks(connection, live, campaign, change.task, keys, enrollments_of=enrollments_of, now=now)
 
