@@ -35,7 +35,7 @@ class Column:
     """
     A column of a table: the row's key, its title, and how its cell reads where that is not simply the value.
 
-    `right` is for numbers. `wraps`: the text of this column may take several lines on a narrow terminal.
+    `right` is for amounts, which get commas for thousands; ids do not. `wraps`: the text of this column may take several lines on a narrow terminal.
     """
 
     key: str
@@ -46,7 +46,10 @@ class Column:
 
     def cell(self, row: Row) -> str:
         """What stands in the table."""
-        return plain(self.text(row) if self.text is not None else say(row[self.key]))
+        if self.text is not None:
+            return plain(self.text(row))
+        value = row[self.key]
+        return f"{value:,}" if self.right and isinstance(value, int) else plain(say(value))
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
@@ -182,14 +185,12 @@ def _print_aligned(cells: Sequence[Sequence[str]], columns: Sequence[Column]) ->
 
 
 def say(value: object) -> str:
-    """A value as a cell: `-` for none, yes and no, thousands with a comma, instants in UTC."""
+    """A value as a cell: `-` for none, yes and no, instants in UTC."""
     match value:
         case None | "":
             return UNKNOWN
         case bool():
             return "yes" if value else "no"
-        case int():
-            return f"{value:,}"
         case datetime():
             return say_time(value)
         case Enum():

@@ -11,7 +11,19 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from rfs_mail.core.eligibility import WEEK, Caps, Expire, Facts, Hold, Send, Skip, Suppressed, Urgent, decide
+from rfs_mail.core.eligibility import (
+    WEEK,
+    Caps,
+    Decision,
+    Expire,
+    Facts,
+    Hold,
+    Send,
+    Skip,
+    Suppressed,
+    Urgent,
+    decide,
+)
 from rfs_mail.core.lifecycle import DeliveryState
 from rfs_mail.core.local_time import local_date, local_day_start, shift_days
 from rfs_mail.core.reasons import Reason
@@ -65,6 +77,16 @@ def pass_gate(connection: Connection, wanted: Mapping[int, Mark], rules: Rules, 
     outbox.settle(connection, moves, origin=(DeliveryState.CLAIMED,))
     marked = {mark.id for mark in marks}
     return {one: one in marked for one in wanted}
+
+
+def ask_gate(
+    connection: Connection, delivery_ids: Sequence[int], rules: Rules, *, now: datetime
+) -> dict[int, Decision]:
+    """What the gate would say at `now` of deliveries that are queued or claimed. Changes nothing."""
+    live = look(connection)
+    rows = outbox.gate_rows(connection, delivery_ids, only_ask=True) if live is not None and delivery_ids else []
+    asked = _facts(connection, live, rows, rules, now) if live is not None else []
+    return {row.id: decide(facts, caps=rules.caps, now=now) for row, facts in asked}
 
 
 def _refused(row: AnyRow, refusal: Hold | Skip | Expire, now: datetime) -> Move:
