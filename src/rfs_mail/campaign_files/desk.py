@@ -236,7 +236,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
     folded = {name.lower().replace("-", "_"): name for name in known}
-    close = difflib.get_close_matches(word[:80].lower().replace("-", "_").replace(" ", "_"), folded, 1, 0.7)
+    close = difflib.get_close_matches(word[:80].lower().replace("-", "_").replace(" ", "_"), folded, 1, 0.65)
     return f' Did you mean "{folded[close[0]]}"?' if close else ""
 
 
