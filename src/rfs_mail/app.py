@@ -93,8 +93,7 @@ class App:
     @cached_property
     def composer(self) -> Composer:
         """What writes the messages."""
-        id_key = digest_key(self.settings.secret_key.get_secret_value().encode(), "message-id")
-        return Composer(self.renderer, self.keys, self.settings.base_url.rstrip("/"), id_key)
+        return Composer(self.renderer, self.keys, self.settings.base_url.rstrip("/"))
 
     @cached_property
     def caps(self) -> Caps:

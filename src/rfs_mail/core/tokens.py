@@ -10,7 +10,7 @@ short).
 """
 
 import hmac
-from base64 import b32decode, b32encode
+from base64 import b32decode
 from binascii import Error as NotBase32
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -125,7 +125,7 @@ def _sealed(domain: bytes, delivery_id: int, keys: Keys, length: int) -> str:
     secret = keys.secret(keys.current)
     assert secret is not None, "Keys holds its current number"
     seal = _seal(domain, body, secret, length)
-    return b32encode(body + seal).decode("ascii").rstrip("=").lower()
+    return _base32(body + seal)
 
 
 def _opened(domain: bytes, token: str, keys: Keys, length: int) -> int:
@@ -141,9 +141,27 @@ def _opened(domain: bytes, token: str, keys: Keys, length: int) -> int:
     if secret is None or not hmac.compare_digest(seal, _seal(domain, body, secret, length)):
         raise _damaged()
     # What the seal covers was written by us; only the last character's unused bits are not.
-    if b32encode(data).decode("ascii").rstrip("=") != text:
+    if _base32(data) != token.lower():
         raise _damaged()
     return int.from_bytes(body[1:], "big")
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
+
+
+def _base32(data: bytes) -> str:
+    """
+    Lower-case base32 (RFC 4648 section 6) without padding, two letters at a time.
+
+    Every mail holds half a dozen tokens, and the library's encoder takes longer than the sealing.
+    """
+    bits = len(data) * 8
+    letters = -(-bits // 5)
+    pairs = (letters + 1) // 2
+    number = int.from_bytes(data, "big") << (pairs * 10 - bits)
+    text = "".join([_PAIRS[number >> shift & 1023] for shift in range(pairs * 10 - 10, -1, -10)])
+    return text[:letters]
 
 
 def _seal(domain: bytes, body: bytes, secret: bytes, length: int) -> bytes:

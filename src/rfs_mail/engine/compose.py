@@ -6,10 +6,10 @@ of the key its links are sealed with, the SHA-256 of the bytes. From that the sa
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from typing import Any
 
 from rfs_mail.core.campaign import Campaign, Entity, Mail, ReleaseContent, Topic
@@ -17,7 +17,7 @@ from rfs_mail.core.local_time import local_date
 from rfs_mail.core.mail import MailSource, Rendered
 from rfs_mail.core.message import HeaderTemplate, MessageParts, build, header_template
 from rfs_mail.core.sequence import find_step
-from rfs_mail.core.tokens import Keys, Kind, make, make_return_path, make_unsubscribe_address
+from rfs_mail.core.tokens import Keys, Kind, make, make_message_id, make_return_path, make_unsubscribe_address
 from rfs_mail.engine.live import Live, zone_of
 from rfs_mail.errors import NotFoundError
 from rfs_mail.render import Renderer, Urls, build_context, context_from_json, variables_json
@@ -54,12 +54,11 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Writes messages. `base_url` has no slash at its end; `id_key` seals message ids."""
+    """Writes messages. `base_url` has no slash at its end."""
 
     renderer: Renderer
     keys: Keys
     base_url: str
-    id_key: bytes = field(repr=False)
 
     def compose(
         self, row: AnyRow, material: Material, live: Live, *, tags: Sequence[str] = (), now: datetime
@@ -90,8 +89,10 @@ class Composer:
             signup_source=row.p_source,
         )
         rendered = self.renderer.render(source, context)
-        message_id = self.message_id(row.id, entity)
-        message = self._build(row, source, rendered, entity, topic, person, message_id, now, self.keys)
+        # An attempt before this one had the same, whatever key is current now.
+        message_id = row.message_id or make_message_id(row.id, self.keys, entity.list_domain)
+        parts = self._parts(row.id, rendered, entity, row.p_mailbox, _to_name(person), message_id, now, self.keys)
+        message = build(parts, self._headers(row.campaign_id, row.step_key, source, entity, topic))
         made = {
             "mail": mail.template,
             "lang": source.language,
@@ -132,13 +133,12 @@ class Composer:
         return source, context_from_json(made["vars"], urls=self.urls(delivery_id, keys))
 
     def rebuild(self, row: AnyRow, mailbox: str, made: Mapping[str, Any], material: Material) -> bytes:
-        """The bytes of a sent delivery again. `row` needs id, step_key, entity_id, topic; `mailbox` its address."""
+        """The bytes of a sent delivery again; `row` is its row, `mailbox` the address it went to."""
         source, rendered = self.again(row.id, made, material)
         entity = material.content.entities[row.entity_id]
-        keys = Keys(made["key"], self.keys.secrets)
         parts = self._parts(
-            row.id, rendered, entity, mailbox, made["to_name"], self.message_id(row.id, entity),
-            datetime.fromisoformat(made["date"]), keys,
+            row.id, rendered, entity, mailbox, made["to_name"], row.message_id, datetime.fromisoformat(made["date"]),
+            Keys(made["key"], self.keys.secrets),
         )  # fmt: skip
         headers = self._headers(
             material.campaign.id, row.step_key, source, entity, material.content.topics.get(row.topic)
@@ -158,18 +158,6 @@ class Composer:
             answer=lambda key: f"{base}/a/{answer}/{key}",
             link=lambda number: f"{base}/c/{click}/{number}",
         )
-
-    def message_id(self, delivery_id: int, entity: Entity) -> str:
-        """The Message-ID of a delivery: the same for every attempt, so that a repeat can be told."""
-        seal = blake2b(str(delivery_id).encode(), key=self.id_key, digest_size=8).hexdigest()
-        return f"{delivery_id}.{seal}@{entity.list_domain}"
-
-    def _build(
-        self, row: AnyRow, source: MailSource, rendered: Rendered, entity: Entity, topic: Topic | None,
-        person: Mapping[str, Any], message_id: str, now: datetime, keys: Keys,
-    ) -> bytes:  # fmt: skip
-        parts = self._parts(row.id, rendered, entity, row.p_mailbox, _to_name(person), message_id, now, keys)
-        return build(parts, self._headers(row.campaign_id, row.step_key, source, entity, topic))
 
     def _parts(
         self, delivery_id: int, rendered: Rendered, entity: Entity, mailbox: str, to_name: str, message_id: str,
