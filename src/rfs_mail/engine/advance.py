@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from rfs_mail.core.campaign import Branch, ChangeStep, Mail, TaskStep, Wait
+from rfs_mail.core.expression import Expression
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.script import Script, StepTimes
 from rfs_mail.core.sequence import END, Node
@@ -52,6 +53,20 @@ class Advanced:
             self.skipped + other.skipped,
             self.ended + other.ended,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """A step that lies ahead: when it comes if nothing changes, or the reason why it would not."""
+
+    step_key: str
+    due_at: datetime | None
+    reason: Reason | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+    arm: int | None = None
+    """Of a branch: the arm that holds now; the last one is `else`."""
+    until: datetime | None = None
+    """Of a wait: when it gives up."""
 
 
 def advance(store: Store, *, now: datetime, pause: Callable[[], None] | None = None) -> Advanced:
@@ -542,6 +557,41 @@ class _Work:
         self._plan_ahead()
         enrollments.move(self.connection, [traveller.position() for traveller in self.positions.values()])
 
+    def foresee(self, script: Script, node: Node, traveller: _Traveller) -> tuple[Foreseen, str, datetime | None]:
+        """One step ahead, the key of the step that would follow it, and when it would be done."""
+        key, action, times, above = node.step.key, node.step.action, script.times[node.step.key], traveller.previous_at
+        if isinstance(action, Wait) and traveller.waiting_since is not None:
+            return Foreseen(key, traveller.waiting_since, until=traveller.due_at), node.next, traveller.due_at
+        plan, anchors = self._when(script, node, times, traveller)
+        if isinstance(plan, Unplannable):
+            return Foreseen(key, None, plan.reason, plan.detail), node.next, above
+        if self._missed(script, node, times, traveller, plan):
+            return Foreseen(key, None, Reason.MISSED, {"at": plan.due_at.isoformat()}), node.next, above
+        traveller.anchors.update(anchors)
+        due_at = traveller.due_at if traveller.planned and traveller.due_at is not None else plan.due_at
+        ends = self._ends(script, traveller)
+        if ends is not None and due_at > ends:
+            return Foreseen(key, None, Reason.ENDED, {"at": ends.isoformat()}), node.next, due_at
+        if isinstance(action, Mail) and plan.not_after < max(due_at, self.now):
+            return Foreseen(key, None, Reason.TOO_LATE, {"not_after": plan.not_after.isoformat()}), node.next, due_at
+        match action:
+            case Branch():
+                conditions = enumerate(script.arms[key])
+                holds = (arm for arm, asked in conditions if self._holds(asked, traveller))
+                arm = next(holds, len(node.arms) - 1)
+                return Foreseen(key, due_at, arm=arm), node.arms[arm], above if node.step.at is None else due_at
+            case Wait() if times.until is not None:
+                fixed = Anchors.of(self._moments(script, times.until.names, traveller))
+                end = resolve(times.until, anchors=fixed, previous=max(due_at, self.now), zone=traveller.zone)
+                limits = [at for at in (end, ends) if isinstance(at, datetime)]
+                until = min(limits) if limits else None
+                return Foreseen(key, due_at, until=until), node.next, until or due_at
+            case _:
+                return Foreseen(key, due_at), node.next, max(due_at, self.now)
+
+    def _holds(self, condition: Expression, traveller: _Traveller) -> bool:
+        return bool(enrollments.holding(self.connection, condition, [traveller.id], now=self.now))
+
     def _plan_ahead(self) -> None:
         """
         Give those who just got a mail the time of their next step, so that they are not looked at twice.
@@ -562,6 +612,31 @@ class _Work:
                 ends = self._ends(script, traveller)
                 traveller.due_at = plan.due_at if ends is None else min(plan.due_at, ends)
                 traveller.planned = True
+
+
+# -- looking ahead -----------------------------------------------------------------------------------------------------
+
+
+def foresee(
+    connection: Connection, live: Live, row: AnyRow, *, settles_at: datetime | None, now: datetime
+) -> list[Foreseen]:
+    """
+    The steps ahead of an active enrollment as `advance` would plan them if nothing happened meanwhile. Writes nothing.
+
+    `row` is the enrollment with the zone of its person; `settles_at` is when the delivery that it waits for is expected
+    to go. Branches are asked as of now, a wait is taken to last to its end, and a `when` is not asked ahead.
+    """
+    script = live.script_of(connection, row.campaign_id, row.revision_id)
+    if script is None:
+        return []
+    work, traveller, ahead = _Work(connection, live, now), _Traveller.of(row), []
+    traveller.previous_at = settles_at or traveller.previous_at
+    while (node := script.sequence.get(traveller.step_key)) is not None:
+        traveller.step_key = node.step.key
+        seen, following, above = work.foresee(script, node, traveller)
+        ahead.append(seen)
+        _stand_at(traveller, following, above, None)
+    return ahead
 
 
 # -- small things ------------------------------------------------------------------------------------------------------
