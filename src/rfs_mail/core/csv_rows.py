@@ -58,12 +58,13 @@ def decode(line: str) -> tuple[str, bool]:
 
 
 def find_delimiter(header: str) -> str:
-    """The delimiter of a header line: the one that gives most columns; a comma where none gives more than one."""
+    """The delimiter of a header line: the one that gives most columns, of equals the tab; a comma where none does."""
 
     def columns(delimiter: str) -> int:
         return len(next(csv.reader([header], delimiter=delimiter), []))
 
-    return max(DELIMITERS, key=columns)
+    best = max(("\t", ",", ";", "|"), key=columns)  # the first of equals; a tab is never part of a name
+    return best if columns(best) > 1 else ","
 
 
 class CsvRows:
@@ -102,7 +103,7 @@ class CsvRows:
             try:
                 for cells in reader:
                     width = width or len(cells)
-                    if len(held) > 1 and len(cells) != width:
+                    if len(held) > 1 and (len(cells) != width or not self._well_quoted()):
                         raise _Unreadable(
                             f"A quote opened here runs over {len(held)} lines and the columns no longer fit. Close it, "
                             "or double it if it belongs to the text."
@@ -138,6 +139,13 @@ class CsvRows:
                 self.delimiter = told or find_delimiter(decode(text)[0] if self._undecoded else text)
                 return bare
         return None
+
+    def _well_quoted(self) -> bool:
+        """Does each quote of the lines held open before a value and close after one?"""
+        try:
+            return len(list(csv.reader(self._held, delimiter=self.delimiter, strict=True))) == 1
+        except csv.Error:
+            return False
 
     def _feed(self, source: Iterator[str]) -> Iterator[str]:
         """The lines for the csv reader, cleaned, while it is told how far one row may go."""

@@ -121,8 +121,9 @@ def parse_address(text: str) -> Address:
     if match is not None and len(text) <= 254:
         local, domain = match.groups()
         if len(local) <= 64:
-            domain = domain.lower()
-            if _plain_domain_fits(domain):
+            shared = _plain_domain(domain.lower())
+            if shared is not None:
+                domain = shared
                 folded = local.lower()
                 if folded in _LOWERED_LOCALS:
                     local = folded
@@ -131,9 +132,11 @@ def parse_address(text: str) -> Address:
 
 
 @lru_cache(maxsize=16384)
-def _plain_domain_fits(domain: str) -> bool:
+def _plain_domain(domain: str) -> str | None:
+    """The domain, one object for all who live there; None where it needs a second look."""
     labels = domain.split(".")
-    return len(domain) <= 253 and max(map(len, labels)) <= 63 and labels[-1] not in _SPECIAL_USE
+    fits = len(domain) <= 253 and max(map(len, labels)) <= 63 and labels[-1] not in _SPECIAL_USE
+    return domain if fits else None
 
 
 def _parse_carefully(text: str) -> Address:

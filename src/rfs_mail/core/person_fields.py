@@ -68,6 +68,10 @@ def read_state(text: str) -> str | Refused:
     return state_code(text) or Refused("no US state or territory is called this; write its two letters")
 
 
+_ZIP = re.compile(r"([0-9]{3,5})(?:\.0)?(?:[- ][0-9]{4})?")
+_ZIP_AND_FOUR = re.compile(r"([0-9]{3,5})[0-9]{4}")
+
+
 @lru_cache(maxsize=65536)
 def read_zip(text: str) -> str | Mended | Refused:
     """
@@ -75,7 +79,7 @@ def read_zip(text: str) -> str | Mended | Refused:
 
     Three and four digits can only be codes that begin with zeros (New England, New Jersey, Puerto Rico).
     """
-    match = re.fullmatch(r"(\d{3,5})(?:\.0)?(?:[- ]\d{4})?", text) or re.fullmatch(r"(\d{3,5})\d{4}", text)
+    match = _ZIP.fullmatch(text) or _ZIP_AND_FOUR.fullmatch(text)
     if match is None:
         return Refused("is no US ZIP code; write five digits")
     digits = match[1]
@@ -102,7 +106,7 @@ def read_lang(text: str) -> str | Refused:
     known = _LANGUAGES.get(text.casefold())
     if known is not None:
         return known
-    match = re.fullmatch(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|\d{3}))?", text)
+    match = re.fullmatch(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?", text)
     if match is None:
         return Refused("is no language tag; write en, es or es-US")
     language, script, region = match.groups()
@@ -112,8 +116,8 @@ def read_lang(text: str) -> str | Refused:
 @lru_cache(maxsize=16384)
 def read_birth_year(text: str, this_year: int) -> int | Refused:
     """A birth year; of a whole date of birth, only its year is kept."""
-    found = re.findall(r"(?<!\d)(?:19|20)\d{2}(?!\d)", text)
-    if len(found) != 1 or not re.fullmatch(r"[\d./\-: TZ]+|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}", text):
+    found = re.findall(r"(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])", text)
+    if len(found) != 1 or not re.fullmatch(r"[0-9./\-: TZ]+|[A-Za-z]{3,9}\.? [0-9]{1,2},? [0-9]{4}", text):
         return Refused("is no year of birth; write four digits")
     year = int(found[0])
     if not this_year - 120 <= year <= this_year - 10:
@@ -126,7 +130,7 @@ def read_runs_before(text: str) -> int | Refused:
     """How often the person ran before: a number from 0 to 99, or no/never/none."""
     if text.casefold() in ("no", "none", "never"):
         return 0
-    match = re.fullmatch(r"(\d{1,2})(?:\.0)?", text)
+    match = re.fullmatch(r"([0-9]{1,2})(?:\.0)?", text)
     return int(match[1]) if match else Refused("is no number of earlier runs; write 0, 1, 2 ...")
 
 
@@ -153,7 +157,7 @@ def read_yes_no(text: str) -> bool | Refused:
 
 def read_number(text: str) -> int | float | Refused:
     """A number, with or without a point and with commas at the thousands; at most 15 digits."""
-    if not re.fullmatch(r"[+-]?(\d{1,15}|\d{1,3}(,\d{3}){1,4})(\.\d{1,15})?", text):
+    if not re.fullmatch(r"[+-]?([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,15})?", text):
         return Refused("is no number")
     number = float(text.replace(",", ""))
     return int(number) if number.is_integer() else number
@@ -180,10 +184,10 @@ _MONTHS: Final[Mapping[str, int]] = {
     )
     for month in (months,)
 }
-_CLOCK = r"(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*([AaPp]\.?[Mm]\.?)?)?\s*([A-Z]{1,3})?"
-_SLASHED = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4}|\d{2})" + _CLOCK)
-_NAMED = re.compile(r"(?:[A-Za-z]{3,9},? )?([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})" + _CLOCK)
-_ISO_ZONED = re.compile(r"(\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?) ?([A-Z]{3}|[+-]\d{4})")
+_CLOCK = r"(?:[ T,]+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?\s*([AaPp]\.?[Mm]\.?)?)?\s*([A-Z]{1,3})?"
+_SLASHED = re.compile(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4}|[0-9]{2})" + _CLOCK)
+_NAMED = re.compile(r"(?:[A-Za-z]{3,9},? )?([A-Za-z]{3,9})\.? ([0-9]{1,2}),? ([0-9]{4})" + _CLOCK)
+_ISO_ZONED = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?) ?([A-Z]{3}|[+-][0-9]{4})")
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 HOME_ZONE: Final = ZoneInfo(DEFAULT_ZONE)
 """Whose clock a date without a zone is read on."""
@@ -208,7 +212,7 @@ def read_instant(text: str, *, now: datetime) -> datetime | Refused:
 
 def _instant(text: str) -> datetime | None:
     try:
-        if text.isdecimal():
+        if text.isascii() and text.isdecimal():
             if len(text) in (10, 13):
                 return datetime.fromtimestamp(int(text[:10]), UTC)
             if len(text) != 8:  # a bare number is a cell that lost its format, never a date

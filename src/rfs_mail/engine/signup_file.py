@@ -16,7 +16,10 @@ _NOT_TEXT = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"\x1f\x8b": "compressed",
     b"%PDF": "a PDF",
+    b"SQLite format 3": "a database",
 }
+_CONTROLS = bytes(code for code in range(1, 32) if code not in b"\t\n\r")
+"""Not NUL: exports hold some, and UTF-16 many."""
 _LOOK = 65536
 
 
@@ -28,13 +31,16 @@ class SignupFile:
         for mark, what in _NOT_TEXT.items():
             if head.startswith(mark):
                 raise UsageError(f"{path.name} is {what}, not CSV. Save it as CSV (UTF-8) and import that.")
+        said = head.replace(b"\0", b"")
+        if len(said.translate(None, _CONTROLS)) < 0.95 * len(said):
+            raise UsageError(f"{path.name} is not a text file. Save it as CSV (UTF-8) and import that.")
         self._octets = octets
         self.size = os.fstat(octets.fileno()).st_size
         """Bytes; 0 where the file is a pipe."""
         self._wide = _utf16(head)
         # Byte for byte where it is not UTF-16: each line then tells by itself whether it is UTF-8.
-        text = TextIOWrapper(octets, encoding=self._wide or "latin-1", errors="replace", newline="")
-        self.rows = CsvRows(iter(partial(text.readline, MAX_CHARACTERS), ""), undecoded=self._wide is None)
+        self._text = TextIOWrapper(octets, encoding=self._wide or "latin-1", errors="replace", newline="")
+        self.rows = CsvRows(iter(partial(self._text.readline, MAX_CHARACTERS), ""), undecoded=self._wide is None)
         self._walk: Iterator[Row | BadRow] = iter(self.rows)
         first = next(self._walk, None)
         if first is None:

@@ -66,22 +66,31 @@ def instants(connection: Connection) -> Callable[[datetime | None], Any]:
     """How this database's driver takes an instant: microseconds on SQLite, an aware datetime on PostgreSQL."""
     if connection.dialect.name == "postgresql":
         return _aware
-    return _microseconds
+    remembered: dict[int, tuple[datetime, int]] = {}  # the same objects are asked for again and again
+
+    def microseconds(instant: datetime | None) -> int | None:
+        if instant is None:
+            return None
+        known = remembered.get(id(instant))
+        if known is None:
+            known = remembered[id(instant)] = (instant, to_microseconds(instant))
+        return known[1]
+
+    return microseconds
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def json_text(value: Mapping[str, Any]) -> str:
     """A JSON column's value for `insert_many`."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else "{}"
+    return _encode(value) if value else "{}"
 
 
 def _aware(instant: datetime | None) -> datetime | None:
     if instant is not None and instant.tzinfo is None:
         raise ValueError(f"a naive datetime has no instant: {instant!r}")
     return instant
-
-
-def _microseconds(instant: datetime | None) -> int | None:
-    return None if instant is None else to_microseconds(instant)
 
 
 def _mark(dialect: str) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, and_, exists, func, select, text
+from sqlalchemy import Connection, and_, exists, select, text
 
-from rfs_mail.core.person import operator
+from rfs_mail.core.person import Address, operator
 from rfs_mail.core.signups import EVERY, Signup, weigh
 from rfs_mail.core.values import Stage
 from rfs_mail.core.zones import zone_of
@@ -27,6 +27,8 @@ _FIELDS = (
     "given_name", "family_name", "state", "county", "zip", "lang", "birth_year", "runs_before", "endorsement",
     "endorsable", "source",
 )  # fmt: skip
+_PROSPECT, _SIGNED_UP = Stage.PROSPECT.value, Stage.SIGNED_UP.value
+_NOBODY: frozenset[str] = frozenset()
 _PLACE = frozenset({"state", "county", "zip"})
 _CHANGING = (*_FIELDS, "zone", "signed_up_at", "stage", "stage_at", "custom", "provenance", "updated_at")
 _NEW = ("id", "address", "mailbox", "address_hash", "operator", "created_at", *_CHANGING)
@@ -68,7 +70,6 @@ class _Draft:
     """A person while a batch is merged."""
 
     id: int
-    address: str
     hash: bytes
     fields: dict[str, Any]
     custom: dict[str, Any]
@@ -77,14 +78,14 @@ class _Draft:
     stage_at: datetime | None
     signed_up_at: datetime | None
     zone: str
-    mailbox: str = ""
-    domain: str = ""
-    new: bool = False
-    changed: bool = False
-    stopped: bool = False
-    entities: set[str] = field(default_factory=set)
+    entities: frozenset[str]
     """Entities with a consent that was not withdrawn."""
-    withdrawn: set[str] = field(default_factory=set)
+    withdrawn: frozenset[str] = frozenset()
+    stopped: bool = False
+    address: Address | None = None
+    """Of new people only."""
+    changed: bool = False
+    touched: bool = False
 
 
 @dataclass(slots=True)
@@ -93,8 +94,8 @@ class _Rows:
 
     signups: list[tuple[_Draft, Signup]] = field(default_factory=list)
     consents: list[tuple[_Draft, Signup]] = field(default_factory=list)
-    stages: list[tuple[_Draft, datetime]] = field(default_factory=list)
-    touched: dict[int, _Draft] = field(default_factory=dict)
+    stages: list[tuple[_Draft, Signup]] = field(default_factory=list)
+    touched: list[_Draft] = field(default_factory=list)
 
 
 # -- merging a batch ---------------------------------------------------------------------------------------------------
@@ -155,7 +156,9 @@ def merge_signups(
         if signup.external_id is not None:
             owned[signup.external_id] = draft
         rows.signups.append((draft, signup))
-        rows.touched[id(draft)] = draft
+        if not draft.touched:
+            draft.touched = True
+            rows.touched.append(draft)
         standings[address.key] = draft
     if not dry_run:
         _write(connection, new, list(by_id.values()), rows, source=source, entity=entity, now=now, import_id=import_id)
@@ -166,22 +169,19 @@ def merge_signups(
 
 
 def _create(signup: Signup, source: str) -> _Draft:
-    fields = dict(signup.fields)
-    fields.setdefault("source", source)
+    fields = {"source": source, **signup.fields}
     return _Draft(
-        id=0,
-        address=signup.address.key,
-        hash=signup.hash,
-        fields=fields,
-        custom=dict(signup.custom),
-        provenance={EVERY: signup.at.isoformat()},
-        stage=Stage.PROSPECT.value,
-        stage_at=signup.at,
-        signed_up_at=None,
-        zone=zone_of(fields.get("state"), fields.get("county"), fields.get("zip")),
-        mailbox=signup.address.mailbox,
-        domain=signup.address.domain,
-        new=True,
+        0,
+        signup.hash,
+        fields,
+        {**signup.custom},
+        {EVERY: signup.at.isoformat()},
+        _PROSPECT,
+        signup.at,
+        None,
+        zone_of(fields.get("state"), fields.get("county"), fields.get("zip")),
+        _NOBODY,
+        address=signup.address,
     )
 
 
@@ -222,12 +222,12 @@ def _agree(draft: _Draft, signup: Signup, entity: str, shut: dict[bytes, dict[st
         blocked = shut.get(draft.hash, {})
         if entity in draft.withdrawn or "" in blocked or entity in blocked:
             return
-        draft.entities.add(entity)
+        draft.entities |= {entity}
         rows.consents.append((draft, signup))
-    if draft.stage == Stage.PROSPECT.value:
-        draft.stage, draft.stage_at = Stage.SIGNED_UP.value, signup.at
+    if draft.stage == _PROSPECT:
+        draft.stage, draft.stage_at = _SIGNED_UP, signup.at
         draft.changed = True
-        rows.stages.append((draft, signup.at))
+        rows.stages.append((draft, signup))
 
 
 def _taken(external_id: str) -> str:
@@ -241,11 +241,11 @@ def _taken(external_id: str) -> str:
 def _standing(draft: _Draft, entity: str, shut: dict[bytes, dict[str, str]]) -> Standing:
     blocked = shut.get(draft.hash)
     if blocked is None and not draft.stopped:
-        entities = frozenset(draft.entities)
+        entities = draft.entities
     elif draft.stopped or "" in (blocked or {}):
-        entities = frozenset()
+        entities = _NOBODY
     else:
-        entities = frozenset(draft.entities - (blocked or {}).keys())
+        entities = draft.entities - (blocked or {}).keys()
     if entity in entities:
         return Standing(entities, "")
     if draft.stopped:
@@ -284,7 +284,6 @@ def _people(connection: Connection, batch: Sequence[Signup], ids: set[int], *, l
     drafts = {
         row.address: _Draft(
             id=row.id,
-            address=row.address,
             hash=row.address_hash,
             fields={name: row._mapping[name] for name in _FIELDS},
             custom=dict(row.custom),
@@ -293,6 +292,7 @@ def _people(connection: Connection, batch: Sequence[Signup], ids: set[int], *, l
             stage_at=row.stage_at,
             signed_up_at=row.signed_up_at,
             zone=row.zone,
+            entities=_NOBODY,
             stopped=row.stopped_at is not None,
         )
         for row in found
@@ -303,7 +303,11 @@ def _people(connection: Connection, batch: Sequence[Signup], ids: set[int], *, l
         for person_id, entity, withdrawn_at in connection.execute(
             consents.where(among(connection, _consent.c.person_id, list(by_id)))
         ):
-            (by_id[person_id].entities if withdrawn_at is None else by_id[person_id].withdrawn).add(entity)
+            draft = by_id[person_id]
+            if withdrawn_at is None:
+                draft.entities |= {entity}
+            else:
+                draft.withdrawn |= {entity}
     return drafts
 
 
@@ -352,29 +356,18 @@ def _write(
     received = at(now)
     for draft, person_id in zip(new, _new_ids(connection, len(new)), strict=True):
         draft.id = person_id
+    people = [(draft, draft.address) for draft in new if draft.address is not None]
     insert_many(
         connection,
         _person,
         _NEW,
         [
-            (
-                draft.id,
-                draft.address,
-                draft.mailbox,
-                draft.hash,
-                operator(draft.domain),
-                received,
-                *_values(draft, at, received),
-            )
-            for draft in new
+            (draft.id, key, mailbox, draft.hash, operator(domain), received, *_values(draft, at, received))
+            for draft, (key, mailbox, domain) in people
         ],
     )
-    update_many(
-        connection,
-        _person,
-        _CHANGING,
-        [(*_values(draft, at, received), draft.id) for draft in old if draft.changed],
-    )
+    changed = [(*_values(draft, at, received), draft.id) for draft in old if draft.changed]
+    update_many(connection, _person, _CHANGING, changed)
     insert_many(
         connection,
         _signup,
@@ -384,36 +377,23 @@ def _write(
             for draft, signup in rows.signups
         ],
     )
-    insert_many(
-        connection,
-        _identifier,
-        ("system", "external_id", "person_id"),
-        [(source, signup.external_id, draft.id) for draft, signup in rows.signups if signup.external_id is not None],
-        again="ignore",
-    )
+    known_as = [(source, row.external_id, draft.id) for draft, row in rows.signups if row.external_id is not None]
+    insert_many(connection, _identifier, ("system", "external_id", "person_id"), known_as, again="ignore")
     insert_many(
         connection,
         _consent,
         ("person_id", "entity_id", "basis", "text", "source", "granted_at"),
-        [(draft.id, entity, "opt_in", signup.consent_text, source, at(signup.at)) for draft, signup in rows.consents],
+        [(draft.id, entity, "opt_in", row.consent_text, source, at(row.at)) for draft, row in rows.consents],
     )
     insert_many(
         connection,
         _event,
         ("person_id", "name", "value", "active", "at", "received_at", "detail"),
-        [
-            (draft.id, "stage", Stage.SIGNED_UP.value, False, at(instant), received, "{}")
-            for draft, instant in rows.stages
-        ],
+        [(draft.id, "stage", _SIGNED_UP, False, at(row.at), received, "{}") for draft, row in rows.stages],
     )
-    insert_many(
-        connection,
-        _tag,
-        ("person_id", "tag", "at"),
-        [(draft.id, tag, at(signup.at)) for draft, signup in rows.signups for tag in signup.tags],
-        again="ignore",
-    )
-    insert_many(connection, _touched, ("person_id",), [(draft.id,) for draft in rows.touched.values()])
+    tags = [(draft.id, tag, at(row.at)) for draft, row in rows.signups if row.tags for tag in row.tags]
+    insert_many(connection, _tag, ("person_id", "tag", "at"), tags, again="ignore")
+    insert_many(connection, _touched, ("person_id",), [(draft.id,) for draft in rows.touched])
 
 
 def _values(draft: _Draft, at: Callable[[datetime | None], Any], updated: Any) -> tuple[Any, ...]:
@@ -437,5 +417,6 @@ def _new_ids(connection: Connection, count: int) -> list[int]:
     if connection.dialect.name == "postgresql":
         drawn = text("SELECT nextval(pg_get_serial_sequence('person', 'id')) FROM generate_series(1, :count)")
         return list(connection.execute(drawn, {"count": count}).scalars())
-    last = connection.execute(select(func.coalesce(func.max(_person.c.id), 0))).scalar_one()
+    given = text("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'person'), 0)")  # deleted ones too
+    last = connection.execute(given).scalar_one()
     return list(range(last + 1, last + 1 + count))
