@@ -5,8 +5,8 @@ What a message was made from is stored at the mark (`made`): language, Date, the
 of the key its links are sealed with, the SHA-256 of the bytes. From that the same mail can be shown, or built, again.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -18,9 +18,18 @@ from rfs_mail.core.mail import MailSource, Rendered
 from rfs_mail.core.message import HeaderTemplate, MessageParts, build, header_template
 from rfs_mail.core.sequence import find_step
 from rfs_mail.core.tokens import Keys, Kind, make, make_message_id, make_return_path, make_unsubscribe_address
-from rfs_mail.engine.live import Live, zone_of
+from rfs_mail.core.values import Record
+from rfs_mail.engine.live import Live, Occurrence, zone_of
 from rfs_mail.errors import NotFoundError
-from rfs_mail.render import Renderer, Urls, build_context, context_from_json, variables_json
+from rfs_mail.render import (
+    Renderer,
+    Urls,
+    build_context,
+    context_from_json,
+    occurrence_record,
+    spoken_record,
+    variables_json,
+)
 from rfs_mail.store.types import AnyRow
 
 BUILD = "1"
@@ -50,6 +59,41 @@ class Material:
     campaign: Campaign
     mails: Mapping[str, Mapping[str, MailSource]]
     content: ReleaseContent
+    _records: dict[tuple[str, ...], Record] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def campaign_record(self) -> Record:
+        """What templates read as `campaign`."""
+        return self._once(("campaign",), lambda: Record({"id": self.campaign.id, "name": self.campaign.name}))
+
+    def spoken_entity(self, entity_id: str, language: str) -> Record:
+        """What templates read as `entity`, in a language."""
+        entity = self.content.entities[entity_id]
+        return self._once(("entity", entity_id, language), lambda: spoken_record(_words(entity), language))
+
+    def spoken_topic(self, topic_id: str, language: str) -> Record | None:
+        """What templates read as `topic`, in a language."""
+        topic = self.content.topics.get(topic_id)
+        if topic is None:
+            return None
+        return self._once(("topic", topic_id, language), lambda: spoken_record(_topic_words(topic), language))
+
+    def _once(self, key: tuple[str, ...], make_record: Callable[[], Record]) -> Record:
+        record = self._records.get(key)
+        if record is None:
+            record = self._records[key] = make_record()
+        return record
+
+
+@lru_cache(maxsize=1024)
+def _step_record(key: str) -> Record:
+    return Record({"key": key})
+
+
+@lru_cache(maxsize=1024)
+def _spoken_occurrence(occurrence: Occurrence) -> Record | None:
+    moment = occurrence.moment
+    return occurrence_record({"key": occurrence.key, "on": moment.day, "time": moment.wall, "zone": str(moment.zone)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +121,10 @@ class Composer:
         urls = self.urls(row.id, self.keys)
         context = build_context(
             {**person, "tags": list(tags)},
-            entity=_words(entity),
-            topic=_topic_words(topic),
-            campaign={"id": material.campaign.id, "name": material.campaign.name},
-            step={"key": row.step_key},
+            entity=material.spoken_entity(row.entity_id, source.language),
+            topic=material.spoken_topic(row.topic, source.language),
+            campaign=material.campaign_record,
+            step=_step_record(row.step_key),
             language=source.language,
             urls=urls,
             zone=zone,
@@ -229,20 +273,16 @@ def source_key(language: str, variant: str) -> str:
     return f"{language}.{variant}" if variant else language
 
 
-def occurrences_for(live: Live, row: AnyRow, now: datetime) -> dict[str, dict[str, object] | None]:
+def occurrences_for(live: Live, row: AnyRow, now: datetime) -> dict[str, Record | None]:
     """Each calendar name as this enrollment knows it: the date it is about, else the next; None where there is none."""
-    fixed = dict(row.anchors or {})
-    found: dict[str, dict[str, object] | None] = {}
+    fixed: Mapping[str, str] = row.anchors or {}
+    found: dict[str, Record | None] = {}
     for name, dates in live.calendar.items():
         key = fixed.get(name)
         if key is None and row.occurrence_key is not None and any(o.key == row.occurrence_key for o in dates):
             key = row.occurrence_key
         chosen = next((o for o in dates if (o.key == key if key else o.starts_at > now)), None)
-        found[name] = (
-            {"key": chosen.key, "on": chosen.moment.day, "time": chosen.moment.wall, "zone": str(chosen.moment.zone)}
-            if chosen
-            else None
-        )
+        found[name] = _spoken_occurrence(chosen) if chosen else None
     return found
 
 
@@ -253,8 +293,8 @@ def _words(entity: Entity) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _topic_words(topic: Topic | None) -> dict[str, object] | None:
-    return {"id": topic.id, "name": dict(topic.name), "about": dict(topic.about)} if topic else None
+def _topic_words(topic: Topic) -> dict[str, object]:
+    return {"id": topic.id, "name": dict(topic.name), "about": dict(topic.about)}
 
 
 def _in_language(texts: Mapping[str, str], language: str) -> str:

@@ -310,7 +310,7 @@ def gate_rows(connection: Connection, ids: Sequence[int], *, only_ask: bool = Fa
             select(delivery.c.id).where(delivery.c.id.in_(ids)).order_by(delivery.c.id).with_for_update()
         )
     states = ("queued", "claimed") if only_ask else ("claimed",)
-    rows = connection.execute(_GATE, {"ids": list(ids)})
+    rows = connection.execute(_GATE, {"ids": list(ids)}).all()
     # By key alone, so that no planner walks all that is claimed to find these few.
     return [row for row in rows if row.state in states]
 
@@ -346,7 +346,7 @@ def counted_sends(
     connection: Connection, person_ids: Sequence[int], *, since: datetime
 ) -> dict[int, tuple[datetime, ...]]:
     """When counting mails went out to each person, or may have, since then; ascending. Who got none is absent."""
-    rows = connection.execute(_COUNTED, {"ids": list(person_ids), "since": since})
+    rows = connection.execute(_COUNTED, {"ids": list(person_ids), "since": since}).all()
     sent: dict[int, list[datetime]] = {}
     for row in rows:
         sent.setdefault(row.person_id, []).append(row.sending_at)
@@ -488,7 +488,7 @@ def settle(connection: Connection, moves: Sequence[Move], *, origin: Sequence[De
         return set()
     from_states = {state.value for state in origin}
     open_now = {
-        row.id: row for row in connection.execute(_HELD, {"ids": [m.id for m in moves]}) if row.state in from_states
+        row.id: row for row in connection.execute(_HELD, {"ids": [m.id for m in moves]}).all() if row.state in from_states
     }
     mine = [m for m in moves if _holds(open_now.get(m.id), m)]
     ending = [m for m in mine if m.state in _ENDING]

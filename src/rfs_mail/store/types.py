@@ -16,7 +16,8 @@ _MICROSECOND = timedelta(microseconds=1)
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """A 64-bit key. SQLite gives rowid keys only to a column declared INTEGER, which holds 64 bits there anyway."""
 
-Json = JSON().with_variant(JSONB(), "postgresql")
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+"""A JSON value; None is NULL, never the JSON word null."""
 
 
 def to_microseconds(instant: datetime) -> int:
