@@ -103,7 +103,7 @@ WORDINGS: dict[Reason, Wording] = {
         "Look at `status` for what held it up; a later `not_after` gives it room.",
     ),
     Reason.CAPPED: Wording(
-        "capped: {count} mails {span} (the cap is {cap}), and it would be too late by {fits_at}",
+        "capped: she had {count} mails {span} (the cap is {cap}), and it would be too late by {fits_at}",
         "Raise [caps], or set `cap: exempt` or `priority: deadline` on the step.",
     ),
     Reason.CAMPAIGN_REMOVED: Wording("the campaign was removed from the release"),
@@ -125,21 +125,21 @@ WORDINGS: dict[Reason, Wording] = {
     Reason.COMPLAINED: Wording("the person reported it as spam"),
     Reason.STAFF: Wording("staff decided: {because}"),
     Reason.HELD_HOURS: Wording(
-        "outside sending hours ({hours}, {days}) on the person's clock", "It goes {until} by itself."
+        "outside sending hours ({hours}, {days}) on the person's clock", "goes {until} by itself"
     ),
     Reason.HELD_CAP: Wording(
-        "capped: {count} mails {span} (the cap is {cap})", "It goes {until} if nothing else is sent first."
+        "capped: she had {count} mails {span} (the cap is {cap})", "goes {until} if nothing else is sent first"
     ),
     Reason.HELD_PAUSED_CAMPAIGN: Wording("the campaign is paused by {by}: {because}", "`campaigns resume {campaign}`"),
     Reason.HELD_PAUSED_PERSON: Wording("the person asked for a pause until {until}"),
     Reason.HELD_MORE_URGENT: Wording(
-        "a deadline mail to the same person goes first ({campaign} {step})", "It goes {until}."
+        "a deadline mail to the same person goes first ({campaign} {step})", "goes {until}"
     ),
     Reason.HELD_FACTS: Wording("something about the person just changed and is looked at first"),
     Reason.HELD_WINDOW: Wording("the filing window moved and the plan is being redone"),
-    Reason.DEFERRED: Wording("the receiving side said try later: {code} {reply}", "It is tried again {until}."),
+    Reason.DEFERRED: Wording("the receiving side said try later: {code} {reply}", "is tried again {until}"),
     Reason.RELAY: Wording(
-        "the relay could not take it: {code} {reply}", "It is tried again {until}; `status` shows the relay."
+        "the relay could not take it: {code} {reply}", "is tried again {until}; `status` shows the relay"
     ),
     Reason.SILENCE: Wording(
         "the relay went silent after the whole mail was handed over: nobody knows whether it arrived",
