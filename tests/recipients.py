@@ -95,7 +95,7 @@ def add_delivery(
     }
     if state not in ("queued", "claimed"):
         row = {"sending_at": now, "settled_at": now, **row}
-    (delivery_id,) = outbox.queue(connection, [row])
+    (delivery_id,) = outbox.queue(connection, [row]).values()
     connection.execute(
         TABLES["enrollment"].update().where(enrollment.c.id == enrollment_id).values(waiting_on=delivery_id)
     )

@@ -14,8 +14,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
-    Select,
     Integer,
+    Select,
     and_,
     bindparam,
     case,
@@ -78,12 +78,13 @@ def _in_flight(table: FromClause) -> ColumnElement[bool]:
 # -- queue -------------------------------------------------------------------------------------------------------------
 
 
-def queue(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Put deliveries in the outbox; returns their ids in the order of `rows`."""
+def queue(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+    """Put deliveries in the outbox, at most one an enrollment a call; returns enrollment id -> delivery id."""
     if not rows:
-        return []
-    statement = insert(delivery).returning(delivery.c.id, sort_by_parameter_order=True)
-    return [row.id for row in connection.execute(statement, [dict(row) for row in rows])]
+        return {}
+    # Asked back by enrollment and not by order: on SQLite the order would cost a statement a row.
+    statement = insert(delivery).returning(delivery.c.enrollment_id, delivery.c.id)
+    return {row.enrollment_id: row.id for row in connection.execute(statement, [dict(row) for row in rows]).all()}
 
 
 # -- dispatch ----------------------------------------------------------------------------------------------------------
@@ -488,7 +489,9 @@ def settle(connection: Connection, moves: Sequence[Move], *, origin: Sequence[De
         return set()
     from_states = {state.value for state in origin}
     open_now = {
-        row.id: row for row in connection.execute(_HELD, {"ids": [m.id for m in moves]}).all() if row.state in from_states
+        row.id: row
+        for row in connection.execute(_HELD, {"ids": [m.id for m in moves]}).all()
+        if row.state in from_states
     }
     mine = [m for m in moves if _holds(open_now.get(m.id), m)]
     ending = [m for m in mine if m.state in _ENDING]
