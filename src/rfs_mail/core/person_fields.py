@@ -187,7 +187,7 @@ _MONTHS: Final[Mapping[str, int]] = {
 _CLOCK = r"(?:[ T,]+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?\s*([AaPp]\.?[Mm]\.?)?)?\s*([A-Z]{1,3})?"
 _SLASHED = re.compile(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4}|[0-9]{2})" + _CLOCK)
 _NAMED = re.compile(r"(?:[A-Za-z]{3,9},? )?([A-Za-z]{3,9})\.? ([0-9]{1,2}),? ([0-9]{4})" + _CLOCK)
-_ISO_ZONED = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?) ?([A-Z]{3}|[+-][0-9]{4})")
+_ISO_ZONED = re.compile(r"([0-9-]{10}[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?) ?([A-Z]{3}|[+-][0-9]{4})")
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 HOME_ZONE: Final = ZoneInfo(DEFAULT_ZONE)
 """Whose clock a date without a zone is read on."""
