@@ -110,6 +110,16 @@ def test_a_moment_is_compared_with_a_day_on_the_persons_calendar() -> None:
         assert (holds(text, who), holds(text, there)) == expected, text
 
 
+def test_a_day_begins_at_its_midnight() -> None:
+    """Midnight in New York is the first instant of the new day, and no longer the old one."""
+    midnight = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
+    for instant, expected in ((midnight, "2026-11-22"), (midnight - timedelta(microseconds=1), "2026-11-21")):
+        who = facts({"signed_up_at": instant})
+        found = [day for day in ("2026-11-21", "2026-11-22") if holds(f'signed_up_at == "{day}"', who)]
+        assert found == [expected]
+        assert holds(f'signed_up_at >= "{expected}" and signed_up_at <= "{expected}"', who)
+
+
 def test_reached_is_for_ever() -> None:
     """Whoever withdrew has reached what she reached; a stage off the line counts for itself only."""
     who = facts({"stage": "withdrawn"}, happenings=(happened("stage", 5, value="on_ballot"),))

@@ -223,6 +223,7 @@ def test_a_custom_value_of_the_wrong_type_is_missing(store: Store) -> None:
             "custom.hours != 3": True,
             'custom.call_date > "2000-01-01"': False,
             "custom.call_date is none": True,
+            'custom.note != "5"': True,
             "custom.volunteer": False,
             "not custom.volunteer": True,
             "custom.volunteer is none": True,
@@ -231,6 +232,26 @@ def test_a_custom_value_of_the_wrong_type_is_missing(store: Store) -> None:
         }.items():
             condition = compile_expression(parse(asked, PLAIN), person=person, now=NOW)
             assert asked_of(connection, condition) == {1: expected}, asked
+
+
+def test_a_date_field_holds_a_date_and_nothing_more(store: Store) -> None:
+    """A day with something before or behind it is missing, in Python too."""
+    expression = parse("custom.call_date is none", PLAIN)
+    condition = compile_expression(expression, person=person, now=NOW)
+    written = {
+        "2026-11-20": False,
+        "2026-11-20 ": True,
+        "2026-11-20T10:00": True,
+        "x2026-11-20": True,
+        "2026-1-20": True,
+    }
+    with store.begin() as connection:
+        for person_id, day in enumerate(written):
+            add_person(connection, person_id, custom={"call_date": day})
+        expected = dict(enumerate(written.values()))
+        facts = load_facts(connection, list(expected), now=NOW)
+        assert asked_of(connection, condition) == expected
+        assert {key: evaluate(expression, each, now=NOW) for key, each in facts.items()} == expected
 
 
 def test_numbers_beyond_32_bits_can_be_compared(store: Store) -> None:
@@ -266,7 +287,12 @@ def test_a_wait_counts_what_was_learnt_since_it_began(store: Store) -> None:
     condition = compile_expression(
         expression, person=person, now=NOW, enrollment=enrollment, since=enrollment.c.waiting_since
     )
-    for received_at, expected in ((began - timedelta(days=30), False), (began + timedelta(hours=1), True)):
+    for received_at, expected in (
+        (began - timedelta(days=30), False),
+        (began - timedelta(microseconds=1), False),
+        (began, True),
+        (began + timedelta(hours=1), True),
+    ):
         with passing(store) as connection:
             add_person(connection)
             add_enrollment(connection, waiting_since=began)
@@ -282,11 +308,16 @@ def test_a_wait_counts_the_occurrence_it_waits_for_from_its_start(store: Store) 
     condition = compile_expression(
         expression, person=person, now=NOW, enrollment=enrollment, since=enrollment.c.waiting_since
     )
-    for anchors, expected in (({"intro_call": "intro_call-2026-11"}, True), ({}, False)):
+    for about, expected in (
+        ({"anchors": {"intro_call": "intro_call-2026-11"}}, True),
+        ({"occurrence_key": "intro_call-2026-11"}, True),
+        ({"anchors": {"intro_call": "intro_call-2026-12"}}, False),
+        ({}, False),
+    ):
         with passing(store) as connection:
             add_person(connection)
             connection.execute(insert(TABLES["occurrence"]), occurrence)
-            add_enrollment(connection, anchors=anchors, waiting_since=began)
+            add_enrollment(connection, waiting_since=began, **about)
             add_event(connection, "missed", ref="intro_call-2026-11", at=call, received_at=call + timedelta(hours=15))
             facts = load_facts(connection, [1], now=NOW, enrollment_id=1)[1]
             assert evaluate(expression, facts, now=NOW, since=began) is expected
