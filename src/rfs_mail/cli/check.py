@@ -70,14 +70,14 @@ def _offer_fix(project: Project) -> None:
 
 def _name(settings: Settings, path: Path) -> str:
     """What findings call a path that was asked for. Raises UsageError where there is no such file."""
-    for base in (Path.cwd(), settings.folder):
-        whole = (base / path).resolve()
-        if whole.exists():
-            try:
-                return whole.relative_to(settings.folder.resolve()).as_posix()
-            except ValueError:
-                raise UsageError(f"{path} is not inside {settings.folder}.") from None
-    raise UsageError(f"There is no file or folder {path}.")
+    inside = settings.folder.resolve()
+    found = [whole for base in (inside, Path.cwd()) if (whole := (base / path).resolve()).exists()]
+    if not found:
+        raise UsageError(f"There is no file or folder {path}.")
+    for whole in found:
+        if whole.is_relative_to(inside):
+            return whole.relative_to(inside).as_posix()
+    raise UsageError(f"{path} is not inside {inside}.")
 
 
 def _inside(path: str, name: str) -> bool:

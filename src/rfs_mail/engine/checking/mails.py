@@ -33,13 +33,21 @@ def _template(bench: Bench, draft: Draft, step: Step, mail: Mail, compiled: Comp
     """What the templates themselves hold, and whether they can be compiled: told at its place in the template."""
     project, campaign = bench.project, draft.campaign
     entity = project.content.entities.get(campaign.entity)
+    default = entity.languages[0] if entity else campaign.languages[0]
+    failures = compiled.failures.get((draft.path, step.key), ())
+    files = mail_files(project.files, mail.template)
+    if failures and files and not any((file.language or default) == default for file in files):
+        where = f"{project.places.templates}/{mail.template}.md"
+        said = f"there is no {default} text, on which every language falls back. Write {where}"
+        bench.tell("error", "missing-language", step_path(draft, step.key, "mail"), said)
+        return
     found: tuple[Finding, ...] = ()
-    if mail_files(project.files, mail.template):
+    if files:
         found = lint_mail(
             project.files,
             mail.template,
             languages=campaign.languages,
-            default_language=entity.languages[0] if entity else campaign.languages[0],
+            default_language=default,
             variants=tuple(mail.variants),
             subject=mail.subject or "",
             answers=frozenset(mail.answers),
@@ -50,7 +58,7 @@ def _template(bench: Bench, draft: Draft, step: Step, mail: Mail, compiled: Comp
         )
         bench.findings += found
     if not any(finding.severity == "error" for finding in found):
-        bench.findings += compiled.failures.get((draft.path, step.key), ())
+        bench.findings += failures
 
 
 def _first_language(bench: Bench, draft: Draft, step: Step, compiled: Compiled) -> None:
