@@ -136,6 +136,7 @@ def vocabulary(
         topics=frozenset(content.topics),
         calendars=frozenset(content.calendars),
         steps=tuple(step.key for step in campaign.walk()) if campaign else (),
+        was={step.key: step.was for step in campaign.walk() if step.was} if campaign else {},
         campaigns=dict(campaigns),
         in_window=campaign is not None and (campaign.entry.kind == "filing_window" or campaign.entry.per_window),
         in_enrollment=in_enrollment,
