@@ -1,0 +1,195 @@
+"""What keeps a person out of a campaign: whether she may be mailed, what is asked at the door, what has to start it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from rfs_mail.core.eligibility import Caps, Facts, Skip, Suppressed, decide
+from rfs_mail.core.expression import Expression, evaluate
+from rfs_mail.core.facts import PersonFacts
+from rfs_mail.core.interest import wants
+from rfs_mail.core.person import Person
+from rfs_mail.core.reasons import Reason
+from rfs_mail.core.script import Script
+from rfs_mail.core.telling import Told, say_instant, tell
+from rfs_mail.core.times import TimeExpr
+from rfs_mail.core.timing import Anchors, resolve
+from rfs_mail.engine.live import Live, Occurrence, zone_of
+from rfs_mail.store import dossier, suppressions
+from rfs_mail.store.suppressions import consents_of
+
+_UTC = ZoneInfo("UTC")
+
+Found = tuple[Reason, dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One reason why she is not in it."""
+
+    reason: Reason
+    detail: dict[str, object]
+    told: Told
+
+
+def obstacles(
+    connection: Connection, live: Live, name: str, script: Script, person: Person, facts: PersonFacts, *, now: datetime
+) -> list[Obstacle]:
+    """
+    Everything that keeps her out, the most decisive first. Empty: nothing does, and she enters at the next pass.
+
+    A campaign that is paused takes nobody in, which is said last.
+    """
+    zone = zone_of(person.zone)
+    found: list[Found] = [
+        *_may_not_be_mailed(connection, script, person, now),
+        *_at_the_door(script, facts, now),
+        *_not_started(connection, live, name, script, person, facts, now),
+    ]
+    row = live.campaign(name)
+    if row.state == "paused":
+        by: dict[str, object] = {
+            "by": row.state_by,
+            "because": row.state_because or "no reason given",
+            "campaign": name,
+        }
+        found.append((Reason.HELD_PAUSED_CAMPAIGN, by))
+    return [Obstacle(reason, detail, tell(reason, detail, zone=zone, now=now)) for reason, detail in found]
+
+
+def _may_not_be_mailed(connection: Connection, script: Script, person: Person, now: datetime) -> Iterator[Found]:
+    """What the gate would say of any mail of this campaign to her, whatever the hour."""
+    entity, topic = script.campaign.entity, script.campaign.topic
+    covering = [
+        row
+        for row in suppressions.live(connection, person.address_hash)
+        if (row.scope == "all" or (row.scope, row.scope_id) in (("entity", entity), ("topic", topic)))
+        and f"|{topic}|" not in row.except_topics
+    ]
+    first = covering[0] if covering else None
+    consent = next((row for row in consents_of(connection, person.id) if row.entity_id == entity), None)
+    left = topic in suppressions.topics_left(connection, person.id)
+    facts = Facts(
+        zone=zone_of(person.zone),
+        not_after=now + timedelta(days=1),
+        entity=entity,
+        topic=topic,
+        suppressed=Suppressed(first.reason, first.scope, first.at) if first is not None else None,
+        consented=consent is not None and consent.withdrawn_at is None,
+        topic_left_at=now if left else None,
+        stopped_because=person.stopped_because if person.stopped_at is not None else None,
+        counts=False,
+    )
+    match decide(facts, caps=Caps(0, 0), now=now):
+        case Skip(Reason.TOPIC_LEFT, detail):
+            yield Reason.TOPIC_LEFT, {**detail, "since": ""}
+        case Skip(reason, detail):
+            yield reason, dict(detail)
+
+
+def _at_the_door(script: Script, facts: PersonFacts, now: datetime) -> Iterator[Found]:
+    """Audience and excludes, and who already meets goal, exit or the opposite of `while`."""
+
+    def holds(expression: Expression) -> bool | None:
+        if expression.uses_enrollment or (expression.uses_window and facts.window is None):
+            return None
+        return evaluate(expression, facts, now=now)
+
+    for one in script.audience:
+        if holds(one) is False:
+            yield Reason.AUDIENCE, {"expression": one.text}
+    for one in script.exclude:
+        if holds(one):
+            yield Reason.EXCLUDED, {"expression": one.text}
+    if script.goal is not None and holds(script.goal):
+        yield Reason.GOAL_REACHED, {"expression": script.goal.text}
+    for one in script.exits:
+        if holds(one):
+            yield Reason.EXITED, {"expression": one.text}
+    if script.while_ is not None and holds(script.while_) is False:
+        yield Reason.WHILE_ENDED, {"expression": script.while_.text}
+
+
+# -- what has to start it ----------------------------------------------------------------------------------------------
+
+
+def _not_started(
+    connection: Connection, live: Live, name: str, script: Script, person: Person, facts: PersonFacts, now: datetime
+) -> Iterator[Found]:
+    match script.campaign.entry.kind:
+        case "event":
+            yield from _no_event(live, name, script, facts)
+        case "calendar":
+            yield from _no_occurrence(live, script, person, now)
+        case "filing_window":
+            yield from _no_window(facts)
+        case "person":
+            yield from _not_walked(connection, name, script, person)
+
+
+def _no_event(live: Live, name: str, script: Script, facts: PersonFacts) -> Iterator[Found]:
+    entry = script.campaign.entry
+    if entry.stage is not None:
+        happened = [each.at for each in facts.happenings if each.name == "stage" and each.value == entry.stage]
+        missing = f'she has not reached the stage "{entry.stage}"'
+    else:
+        happened = [each.at for each in facts.happenings if each.name == entry.event]
+        missing = "no sign-up of hers is known" if entry.event == "signup" else f'"{entry.event}" has not happened'
+    applied = live.campaign(name).first_applied_at
+    if not happened:
+        yield Reason.NOT_STARTED, {"what": missing}
+    elif max(happened) < applied and entry.existing == "skip":
+        yield Reason.BEFORE_FIRST_APPLY, {"at": max(happened).isoformat(), "applied": applied.isoformat()}
+
+
+def _no_occurrence(live: Live, script: Script, person: Person, now: datetime) -> Iterator[Found]:
+    calendar = script.campaign.entry.calendar or ""
+    spans = [(_begins(script, one), _ends(script, one)) for one in live.calendar.get(calendar, ())]
+    if any(begins is not None and ends is not None and begins <= now < ends for begins, ends in spans):
+        return
+    ahead = [begins for begins, _ in spans if begins is not None and begins > now]
+    if ahead:
+        when = say_instant(min(ahead), zone_of(person.zone), now=now)
+        yield Reason.NOT_STARTED, {"what": f"the campaign takes people in from {when} on"}
+    elif spans:
+        yield Reason.NOT_STARTED, {"what": f"the last date of {calendar} is over; add the next to data/calendar.yaml"}
+    else:
+        yield Reason.NO_ANCHOR, {"anchor": calendar}
+
+
+def _begins(script: Script, occurrence: Occurrence) -> datetime | None:
+    return _at(script.enters, occurrence) if script.enters else occurrence.starts_at
+
+
+def _ends(script: Script, occurrence: Occurrence) -> datetime | None:
+    return _at(script.leaves, occurrence) if script.leaves else occurrence.starts_at + timedelta(days=1)
+
+
+def _at(expr: TimeExpr, occurrence: Occurrence) -> datetime | None:
+    zone = occurrence.moment.zone or _UTC
+    found = resolve(expr, anchors=Anchors.of({occurrence.calendar: occurrence.moment}), zone=zone)
+    return found if isinstance(found, datetime) else None
+
+
+def _no_window(facts: PersonFacts) -> Iterator[Found]:
+    home = facts.text("state")
+    for window in facts.windows:
+        for interest in facts.interests:
+            if wants(
+                interest, home, office_level=window.text("office_level"), state=window.text("state"),
+                division=window.text("division") or None, election_on=window.text("election"),
+            ):  # fmt: skip
+                return
+    yield Reason.NEEDS_WINDOW, {}
+
+
+def _not_walked(connection: Connection, name: str, script: Script, person: Person) -> Iterator[Found]:
+    """Those who qualified before the first apply come in at their own pace."""
+    share = script.campaign.entry.existing
+    walk = dossier.open_walk(connection, name, "existing")
+    if isinstance(share, int) and walk is not None and walk.after_person_id < person.id:
+        what = f"those who qualified before the first apply come in {share} a day, and it is not her turn yet"
+        yield Reason.NOT_STARTED, {"what": what}
