@@ -21,11 +21,12 @@ ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where values stand in the files, by path; `expressions` and `times` are the scalars that `check` reads on."""
+    """Where values stand in the files, by path; conditions, times and titles of tasks are what `check` reads on."""
 
     nodes: Mapping[Path, Node] = field(default_factory=dict)
     expressions: Mapping[Path, Scalar] = field(default_factory=dict)
     times: Mapping[Path, Scalar] = field(default_factory=dict)
+    titles: Mapping[Path, Scalar] = field(default_factory=dict)
 
     def node(self, path: Path) -> Node | None:
         """The node of a path, or of the nearest thing that holds it."""
@@ -55,10 +56,11 @@ class Desk:
         self.nodes: dict[Path, Node] = {}
         self.expressions: dict[Path, Scalar] = {}
         self.times: dict[Path, Scalar] = {}
+        self.titles: dict[Path, Scalar] = {}
 
     def sources(self) -> Sources:
         """What was noted so far."""
-        return Sources(dict(self.nodes), dict(self.expressions), dict(self.times))
+        return Sources(dict(self.nodes), dict(self.expressions), dict(self.times), dict(self.titles))
 
     def error(self, node: Node, code: str, message: str, *, column: int = 1) -> None:
         """A mistake at a node, or at a column of its text."""

@@ -358,6 +358,7 @@ class StepReader:
             return None
         self.desk.note(path, node)
         if isinstance(node, Scalar) and not node.missing:
+            self.desk.titles.setdefault(path, node)
             return TaskSpec(title=node.value)
         table = self.desk.table(node, what, keys.TASK)
         if table is None:
@@ -370,6 +371,7 @@ class StepReader:
         if title is None:
             return None
         self.desk.note((*path, "title"), title)
+        self.desk.titles.setdefault((*path, "title"), title)
         return TaskSpec(title=title.value, for_=assignee.value if assignee else "", due=due)
 
     # -- small things --------------------------------------------------------------------------------------------------

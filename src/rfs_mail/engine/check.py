@@ -16,6 +16,7 @@ from rfs_mail.engine.checking.expressions import check_expressions, fixes
 from rfs_mail.engine.checking.mails import check_mails
 from rfs_mail.engine.checking.names import check_names
 from rfs_mail.engine.checking.times import check_times
+from rfs_mail.engine.checking.titles import check_titles
 from rfs_mail.engine.compiling import Compiled, compile_project
 from rfs_mail.settings import Caps, Settings
 
@@ -43,6 +44,7 @@ def check_project(
     check_expressions(bench)
     check_times(bench)
     check_mails(bench, compiled)
+    check_titles(bench)
     check_caps(bench, caps or Caps())
     return tuple(sorted({*project.findings, *bench.findings}))
 
