@@ -71,9 +71,14 @@ async def _main(app: App, listen: tuple[str, int] | None) -> None:
     scheduler = schedule(app, machine, extra={"spool": (5.0, spool)})
     server, serving = _serve_pages(app, listen)
     LOG.info("running; %s", f"pages on http://{listen[0]}:{listen[1]}" if listen else "without pages")
+    stopping = asyncio.create_task(stop.wait())
     try:
-        await stop.wait()
+        # A sender that ends by itself has met a bug: end with it, so that whoever watches this process starts it anew.
+        await asyncio.wait({stopping, machine.serving}, return_when=asyncio.FIRST_COMPLETED)
+        if machine.serving.done():
+            machine.serving.result()
     finally:
+        stopping.cancel()
         LOG.info("stopping: nothing new begins, what is at the wire comes to its end")
         scheduler.shutdown(wait=False)
         await machine.stop(GRACE)

@@ -11,7 +11,7 @@ distinct (anchors, zone) is computed once.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -34,6 +34,10 @@ from rfs_mail.store.types import AnyRow
 
 CHUNK = 500
 """Enrollments a transaction: some fifty milliseconds, so that an unsubscribe never waits long behind it."""
+
+
+STANDSTILL = timedelta(hours=1)
+"""When enrollments of a campaign that stands still are looked at again, unless `replan` calls them sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +93,18 @@ def advance_chunk(connection: Connection, *, now: datetime) -> Advanced | None:
     live = look(connection)
     if live is None:
         return None
-    rows = enrollments.due(connection, now=now, limit=CHUNK, skip_campaigns=live.paused)
+    rows = enrollments.due(connection, now=now, limit=CHUNK)
     if not rows:
         return None
     work = _Work(connection, live, now)
+    standing: list[int] = []
     for (campaign_id, revision_id), group in _grouped(rows, lambda row: (row.campaign_id, row.revision_id)).items():
-        script = live.script_of(connection, campaign_id, revision_id)
-        if script is None:
-            work.end([row.id for row in group], "exited", Reason.CAMPAIGN_REMOVED, {})
+        script = live.script_of(connection, campaign_id, revision_id) if campaign_id in live.running else None
+        if script is None:  # paused, or removed and perhaps brought back: they keep their place
+            standing += [row.id for row in group]
             continue
         work.take(script, [_Traveller.of(row) for row in group])
+    enrollments.park(connection, standing, until=now + STANDSTILL)
     work.write()
     return Advanced(len(rows), work.queued, work.skipped, work.ended)
 

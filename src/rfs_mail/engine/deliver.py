@@ -18,6 +18,7 @@ from typing import TypedDict
 from zlib import compress
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from rfs_mail import clock
 from rfs_mail.core.lifecycle import DeliveryState
@@ -146,7 +147,11 @@ class Deliverer:
     async def run_batch(self, batch_id: int, epoch: int) -> None:
         """Work off one batch; a stale one does nothing."""
         began = clock.monotonic()
-        opened = await self.store.write(_open, batch_id, epoch, self.holder)
+        try:
+            opened = await self.store.write(_open, batch_id, epoch, self.holder)
+        except DBAPIError as error:
+            LOG.error("batch %d could not be opened, its lease brings it back: %s", batch_id, error.orig)
+            return
         if opened is None:
             return
         if not self._trusted:
@@ -159,8 +164,11 @@ class Deliverer:
                     await self._slots[opened.relay].acquire()
                     group.create_task(self._deliver(opened, row, epoch))
         finally:
-            await self.store.write(outbox.close_batch, batch_id, epoch)
             self._resting.discard(opened.relay)
+            try:
+                await self.store.write(outbox.close_batch, batch_id, epoch)
+            except DBAPIError as error:
+                LOG.error("batch %d could not be closed, its lease brings the rest back: %s", batch_id, error.orig)
 
     async def _deliver(self, opened: "_Opened", row: AnyRow, epoch: int) -> None:
         """One delivery, from rendering to its durable verdict. Its slot was taken by the caller."""

@@ -68,7 +68,7 @@ def enroll(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
 def enroll_touched(connection: Connection, live: Live, people: list[int], *, now: datetime) -> dict[str, int]:
     """Enroll those of a few people who now qualify, in the caller's transaction. Campaign -> how many."""
     entered: dict[str, int] = {}
-    for name, script in live.running.items():
+    for name, script in live.scripts.items():  # a pause stops sending, not time: people still enter
         entry = script.campaign.entry
         ask = admission(live, name, script, now=now)
         if entry.kind == "event":
@@ -134,7 +134,7 @@ def _walk_on(connection: Connection, live: Live, name: str, now: datetime) -> tu
     script = live.scripts[name]
     today = now.astimezone(UTC).date().isoformat()
     for walk in enrollments.open_sweeps(connection, name):
-        if walk.key.startswith("endings:"):
+        if walk.key.startswith(("endings:", "replan:")):
             continue
         start = _start_of(live, script, walk.key, walk.started_at, now)
         if start is None:  # its occasion is over

@@ -105,11 +105,12 @@ class Ledger:
                     return
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, 5.0)
-            except BaseException as error:
+            except Exception as error:  # a bug: those who wait are told, the ledger goes on for the others
+                LOG.exception("a group of %d could not be written", len(group))
                 for entry in group:
                     if not entry.answer.done():
                         entry.answer.set_exception(error)
-                raise
+                return
         for entry, answer in zip(group, answers, strict=True):
             if not entry.answer.done():
                 entry.answer.set_result(answer)

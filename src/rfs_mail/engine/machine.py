@@ -18,6 +18,7 @@ from rfs_mail.engine.dispatch import Dispatched, Pool, dispatch
 from rfs_mail.engine.enroll import Enrolled, enroll
 from rfs_mail.engine.prune import Pruned, prune
 from rfs_mail.engine.react import Reacted, react
+from rfs_mail.engine.replan import Replanned, replan
 from rfs_mail.engine.rescue import RescueReport, rescue
 from rfs_mail.errors import UsageError
 from rfs_mail.handoff.local import LocalHandOff
@@ -69,14 +70,14 @@ class Machine:
     async def start(self) -> None:
         """Open the ways out and serve what dispatch gives."""
         await self.deliverer.start()
-        self._serving = asyncio.create_task(self.handoff.serve(self.deliverer.run_batch))
+        self.serving = asyncio.create_task(self.handoff.serve(self.deliverer.run_batch))
         await asyncio.sleep(0)
 
     async def stop(self, grace: float = 30.0) -> None:
         """End in order: nothing new begins, what is at the wire ends, nothing stays claimed."""
         self.deliverer.drain()
         await self.handoff.stop(grace)
-        await asyncio.gather(self._serving, return_exceptions=True)
+        await asyncio.gather(self.serving, return_exceptions=True)
         await self.deliverer.stop()
         await self.store.write(ticks.gone, self.deliverer.holder)
 
@@ -89,6 +90,10 @@ class Machine:
     async def enroll(self, now: datetime) -> Enrolled:
         """Walk on with every walk that is due."""
         return await asyncio.to_thread(enroll, self.store, now=now, pause=self.pause)
+
+    async def replan(self, now: datetime) -> Replanned:
+        """Plan anew what a release or a resume changed."""
+        return await asyncio.to_thread(replan, self.store, now=now, pause=self.pause)
 
     async def advance(self, now: datetime) -> Advanced:
         """Move every due enrollment on."""
@@ -117,6 +122,7 @@ class Machine:
         entered = advanced = queued = idle = 0
         while idle < 3:
             before = _copy(self.tally)
+            await self.replan(now)
             reacted = await self.react(now)
             enrolled = await self.enroll(now)
             moved = await self.advance(now)

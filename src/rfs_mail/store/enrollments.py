@@ -334,7 +334,7 @@ def _held_out(admission: Admission, who: ColumnElement[int]) -> ColumnElement[bo
 # -- due ---------------------------------------------------------------------------------------------------------------
 
 
-def due(connection: Connection, *, now: datetime, limit: int, skip_campaigns: Sequence[str] = ()) -> list[AnyRow]:
+def due(connection: Connection, *, now: datetime, limit: int) -> list[AnyRow]:
     """Active enrollments whose time has come, the longest due first, with the zone of their people."""
     statement = (
         select(*enrollment.c, person.c.zone, person.c.operator)
@@ -343,8 +343,6 @@ def due(connection: Connection, *, now: datetime, limit: int, skip_campaigns: Se
         .order_by(enrollment.c.due_at)
         .limit(limit)
     )
-    if skip_campaigns:
-        statement = statement.where(enrollment.c.campaign_id.not_in(skip_campaigns))
     return list(connection.execute(statement))
 
 
@@ -542,6 +540,31 @@ def wake_waiting(
     if ready:
         connection.execute(update(enrollment).where(enrollment.c.id.in_(ready)).values(due_at=now))
     return len(ready)
+
+
+def forget_plans(connection: Connection, campaign_id: str, *, after: int, up_to: int, now: datetime) -> int:
+    """
+    Have the next step of these active enrollments planned anew; returns how many.
+
+    Waits that have begun, and those who wait for a delivery to be settled, keep what they wait for.
+    """
+    return connection.execute(
+        update(enrollment)
+        .where(
+            enrollment.c.id > after,
+            enrollment.c.id <= up_to,
+            enrollment.c.campaign_id == campaign_id,
+            enrollment.c.state == "active",
+            enrollment.c.waiting_since.is_(None),
+            enrollment.c.due_at.is_not(None),
+        )
+        .values(planned=False, due_at=now)
+    ).rowcount
+
+
+def park(connection: Connection, ids: Sequence[int], *, until: datetime) -> None:
+    """Do not look at these again before then: their campaign stands still."""
+    connection.execute(update(enrollment).where(enrollment.c.id.in_(ids)).values(due_at=until))
 
 
 def last_enrollment_id(connection: Connection) -> int:

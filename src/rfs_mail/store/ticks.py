@@ -18,6 +18,11 @@ def last_civil(connection: Connection, name: str) -> datetime | None:
     return connection.execute(select(tick.c.civil_at).where(tick.c.name == name)).scalar_one_or_none()
 
 
+def said(connection: Connection, name: str) -> str | None:
+    """What a verb noted when it last ran."""
+    return connection.execute(select(tick.c.note).where(tick.c.name == name)).scalar_one_or_none()
+
+
 def note(connection: Connection, name: str, *, civil: datetime, said: str | None = None) -> None:
     """This verb ran now, for this civil time."""
     statement = insert(connection, tick).values(

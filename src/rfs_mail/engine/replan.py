@@ -1,0 +1,73 @@
+"""
+A release changed, or a campaign goes on after a pause: everybody in flight gets her next time anew.
+
+A step's time is a cache (`due_at`). What it was computed from may have changed: the step's `at`, the date of a calendar
+name, the hours. So each release is followed by one walk over the active enrollments, a chunk a transaction, that tells
+`advance` to compute the time again. Nothing that was sent is repeated: the steps taken are on record.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from rfs_mail.engine.live import look
+from rfs_mail.store import enrollments, ticks
+from rfs_mail.store.database import Store
+
+CHUNK = 5_000
+"""Enrollments a transaction."""
+
+KEY = "replan:"
+
+
+@dataclass(frozen=True, slots=True)
+class Replanned:
+    """How many enrollments get their next time anew."""
+
+    enrollments: int = 0
+
+
+def replan(store: Store, *, now: datetime, pause: Callable[[], None] | None = None) -> Replanned:
+    """Walk on with whatever has to be planned anew, to its end."""
+    with store.begin() as connection:
+        live = look(connection)
+        if live is None:
+            return Replanned()
+        if ticks.said(connection, "replan") != str(live.release.id):
+            for name in live.scripts:
+                plan_anew(connection, name, why=f"release-{live.release.id}", now=now)
+            ticks.note(connection, "replan", civil=now, said=str(live.release.id))
+    total = 0
+    for name in live.running:
+        while True:
+            with store.begin() as connection:
+                looked = _chunk(connection, name, now)
+            if looked is None:
+                break
+            total += looked
+            if pause is not None:
+                pause()
+    return Replanned(total)
+
+
+def plan_anew(connection: Connection, campaign_id: str, *, why: str, now: datetime) -> None:
+    """Have everybody in flight in a campaign get her next time anew; once for each `why`."""
+    enrollments.begin_sweep(connection, campaign_id, KEY + why, now=now)
+
+
+def _chunk(connection: Connection, name: str, now: datetime) -> int | None:
+    """One chunk of the oldest open walk of a campaign; None where there is none."""
+    for walk in enrollments.open_sweeps(connection, name):
+        if not walk.key.startswith(KEY):
+            continue
+        last = enrollments.last_enrollment_id(connection)
+        up_to = min(walk.after_person_id + CHUNK, last)
+        touched = enrollments.forget_plans(connection, name, after=walk.after_person_id, up_to=up_to, now=now)
+        enrollments.go_on_sweep(
+            connection, name, walk.key, after=up_to, entered=0, day=now.astimezone(UTC).date().isoformat(),
+            entered_today=0, done_at=now if up_to >= last else None,
+        )  # fmt: skip
+        return touched
+    return None
