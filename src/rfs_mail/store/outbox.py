@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Integer,
+    Interval,
     Select,
     and_,
     bindparam,
@@ -893,5 +894,5 @@ def in_flight_of(connection: Connection, holder: str) -> int:
 
 def _lease_end(connection: Connection) -> Any:
     if connection.dialect.name == "postgresql":
-        return machine_time(connection) + LEASE
+        return machine_time(connection) + literal(LEASE, Interval())
     return machine_time(connection).op("+")(literal(int(LEASE / timedelta(microseconds=1)), BigId))
