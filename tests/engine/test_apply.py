@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -358,3 +359,21 @@ def test_settings_do_not_matter_to_a_release(store: Store, tmp_path: Path, now: 
 def _moved(folder: Path) -> Path:
     make_folder(folder / "there")
     return folder / "there"
+
+
+def test_two_applies_at_once_make_one_release(store: Store, tmp_path: Path, now: datetime) -> None:
+    """Whoever comes second finds everything live."""
+    project = _project(tmp_path)
+    compiled = compile_project(project)
+    results: list[int | None] = []
+
+    def one() -> None:
+        results.append(apply(store, project, compiled, now=now, by="ada").release_id)
+
+    threads = [Thread(target=one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results, key=str) == [1, None, None, None]
+    assert len(_rows(store, "revision")) == 1

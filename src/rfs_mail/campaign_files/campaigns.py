@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from rfs_mail.campaign_files import keys
-from rfs_mail.campaign_files.desk import Desk, Path, as_id, shown
+from rfs_mail.campaign_files.desk import Desk, Trail, as_id, shown
 from rfs_mail.campaign_files.nodes import Node, Scalar, Table
 from rfs_mail.campaign_files.steps import StepReader
 from rfs_mail.core.campaign import Campaign, Entity, Entry, Exit, Goal, Send
@@ -172,7 +172,7 @@ def _entry(desk: Desk, node: Node | None, file: str) -> Entry | None:
     table = desk.table(node, "entry", keys.ENTRY)
     if table is None:
         return None
-    path: Path = (file, "entry")
+    path: Trail = (file, "entry")
     for key, value in table.entries:
         desk.note((*path, key.value), value)
     kind, calendar = _entry_kind(desk, table)
@@ -325,7 +325,7 @@ def _goal(desk: Desk, node: Node | None, file: str) -> Goal | None:
 def _exits(desk: Desk, node: Node | None, file: str, reader: StepReader) -> tuple[Exit, ...]:
     found: list[Exit] = []
     for number, item in enumerate(desk.one_or_more(node) if node is not None else ()):
-        path: Path = (file, "exit", len(found))
+        path: Trail = (file, "exit", len(found))
         label = f"exit[{number + 1}]"
         if not isinstance(item, Table):
             when = desk.expression(item, label, (*path, "when"))

@@ -13,8 +13,8 @@ from rfs_mail.errors import TimeError
 
 T = TypeVar("T")
 
-Path = tuple[str | int, ...]
-"""Where a value stands: (file, "steps", key, "at")."""
+Trail = tuple[str | int, ...]
+"""The keys that lead to a value: (file, "steps", key, "at")."""
 
 ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -23,12 +23,12 @@ ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 class Sources:
     """Where values stand in the files, by path; conditions, times and titles of tasks are what `check` reads on."""
 
-    nodes: Mapping[Path, Node] = field(default_factory=dict)
-    expressions: Mapping[Path, Scalar] = field(default_factory=dict)
-    times: Mapping[Path, Scalar] = field(default_factory=dict)
-    titles: Mapping[Path, Scalar] = field(default_factory=dict)
+    nodes: Mapping[Trail, Node] = field(default_factory=dict)
+    expressions: Mapping[Trail, Scalar] = field(default_factory=dict)
+    times: Mapping[Trail, Scalar] = field(default_factory=dict)
+    titles: Mapping[Trail, Scalar] = field(default_factory=dict)
 
-    def node(self, path: Path) -> Node | None:
+    def node(self, path: Trail) -> Node | None:
         """The node of a path, or of the nearest thing that holds it."""
         for length in range(len(path), 0, -1):
             found = self.nodes.get(path[:length])
@@ -37,7 +37,7 @@ class Sources:
         return None
 
     def finding(
-        self, severity: Severity, code: str, message: str, path: Path, *, line: int = 1, column: int = 1
+        self, severity: Severity, code: str, message: str, path: Trail, *, line: int = 1, column: int = 1
     ) -> Finding:
         """A finding at a path. `line` and `column` count from 1 inside the value, where the path names one exactly."""
         node = self.node(path)
@@ -53,10 +53,10 @@ class Desk:
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
-        self.nodes: dict[Path, Node] = {}
-        self.expressions: dict[Path, Scalar] = {}
-        self.times: dict[Path, Scalar] = {}
-        self.titles: dict[Path, Scalar] = {}
+        self.nodes: dict[Trail, Node] = {}
+        self.expressions: dict[Trail, Scalar] = {}
+        self.times: dict[Trail, Scalar] = {}
+        self.titles: dict[Trail, Scalar] = {}
 
     def sources(self) -> Sources:
         """What was noted so far."""
@@ -71,7 +71,7 @@ class Desk:
         """Something that is allowed and probably not meant."""
         self.findings.append(Finding(node.file.path, *node.place, "warning", code, one_line(message)))
 
-    def note(self, path: Path, node: Node) -> None:
+    def note(self, path: Trail, node: Node) -> None:
         """Remember where a value stands; the first of two wins."""
         self.nodes.setdefault(path, node)
 
@@ -195,7 +195,7 @@ class Desk:
             return None
         return scalar.value
 
-    def expression(self, node: Node | None, what: str, path: Path) -> str | None:
+    def expression(self, node: Node | None, what: str, path: Trail) -> str | None:
         """A condition; what it says is judged by `check`, with the names that are known there."""
         scalar = self.text(node, what)
         if scalar is None:
@@ -204,7 +204,7 @@ class Desk:
         self.expressions.setdefault(path, scalar)
         return scalar.value
 
-    def time(self, node: Node | None, what: str, path: Path) -> str | None:
+    def time(self, node: Node | None, what: str, path: Trail) -> str | None:
         """A time such as `closes - 3d @ 10:00`; judged by `check`."""
         scalar = self.text(node, what)
         if scalar is None:

@@ -34,7 +34,7 @@ def write_mends(texts: Mapping[str, SourceFile], folder: Path) -> tuple[Fixed, .
     for name, file in sorted(texts.items()):
         fixed, text = mend(file)
         path = folder / name
-        if fixed and path.read_bytes() == _encoded(file):
+        if fixed and _is_still(path, file):
             _replace(path, _encoded(SourceFile(name, text, file.bom)))
             written.extend(fixed)
     return tuple(sorted(written))
@@ -74,7 +74,7 @@ def write_fixes(
     for name, wanted in sorted(by_file.items()):
         file = texts.get(name)
         path = folder / name
-        if file is None or _encoded(file) != path.read_bytes():
+        if file is None or not _is_still(path, file):
             continue
         fixed, text = apply_fixes(file, wanted)
         if fixed:
@@ -149,6 +149,14 @@ def _values(node: Node) -> Iterator[tuple[str, str, int]]:
             for key, value in node.entries:
                 yield key.value, "key", key.start
                 yield from _values(value)
+
+
+def _is_still(path: Path, file: SourceFile) -> bool:
+    """Is what lies on disk what was read?"""
+    try:
+        return path.read_bytes() == _encoded(file)
+    except OSError:
+        return False
 
 
 def _encoded(file: SourceFile) -> bytes:

@@ -145,17 +145,21 @@ class _Loader:
         return tuple(found)
 
     def campaign_paths(self) -> Iterator[Path]:
-        folder = self.settings.campaigns_dir
-        if not folder.is_dir():
-            name = self.name(folder)
-            self.desk.findings.append(
-                Finding(name, 1, 1, "error", "unreadable", "there is no such folder. Run: rfs-mail init")
-            )
-            return
-        for path in sorted(folder.iterdir()):
+        for path in self.listed(self.settings.campaigns_dir, "*"):
             is_campaign = path.stem not in NOT_CAMPAIGNS and not path.name.startswith(("_", "."))
             if is_campaign and path.suffix in YAML_ENDINGS and path != self.settings.entities_file and path.is_file():
                 yield path
+
+    def listed(self, folder: Path, pattern: str) -> list[Path]:
+        """What lies in a folder, sorted; nothing, with a finding, where it cannot be listed."""
+        try:
+            if folder.is_dir():
+                return sorted(folder.glob(pattern))
+            said = "there is no such folder. Run: rfs-mail init"
+        except OSError as error:
+            said = f"cannot be read: {error.strerror or error}"
+        self.desk.findings.append(Finding(self.name(folder), 1, 1, "error", "unreadable", said))
+        return []
 
     def same_ids(self, drafts: list[Draft]) -> None:
         """Two files with one id: both places are named."""
@@ -175,13 +179,7 @@ class _Loader:
         """The template files by path inside their folder."""
         folder = self.settings.templates_dir
         found: dict[str, str] = {}
-        if not folder.is_dir():
-            name = self.name(folder)
-            self.desk.findings.append(
-                Finding(name, 1, 1, "error", "unreadable", "there is no such folder. Run: rfs-mail init")
-            )
-            return found
-        for path in sorted(folder.rglob("*")):
+        for path in self.listed(folder, "**/*"):
             inside = path.relative_to(folder)
             if path.suffix not in TEMPLATE_ENDINGS or any(part.startswith(".") for part in inside.parts):
                 continue

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from rfs_mail.campaign_files import keys
-from rfs_mail.campaign_files.desk import ID, Desk, Path, as_id, shown
+from rfs_mail.campaign_files.desk import ID, Desk, Trail, as_id, shown
 from rfs_mail.campaign_files.nodes import Items, Node, Scalar, Table
 from rfs_mail.core.campaign import (
     Action,
@@ -58,7 +58,7 @@ class StepReader:
             return None
         key = self.key(table, what)
         what = f"steps.{key}" if key else what
-        path: Path = (self.file, "steps", key or f"line {table.place[0]}")
+        path: Trail = (self.file, "steps", key or f"line {table.place[0]}")
         self.desk.note(path, table.get("key") or table)
         at = self.optional_time(table, "at", what, path)
         when = self.desk.expression(table.get("when"), f"{what}.when", (*path, "when"))
@@ -93,7 +93,7 @@ class StepReader:
 
     # -- actions -------------------------------------------------------------------------------------------------------
 
-    def action(self, table: Table, what: str, path: Path, depth: int) -> Action | None:
+    def action(self, table: Table, what: str, path: Trail, depth: int) -> Action | None:
         """What the step does: exactly one thing."""
         there = [key.value for key, _value in table.entries if key.value in keys.ACTIONS]
         kinds = list(dict.fromkeys("change" if key in keys.CHANGE else key for key in there))
@@ -141,7 +141,7 @@ class StepReader:
                 f'{what}: {shown(key.value)} belongs to a step with "{homes[home]}"; this one has "{homes[kind]}".',
             )
 
-    def mail(self, table: Table, what: str, path: Path) -> Mail | None:
+    def mail(self, table: Table, what: str, path: Trail) -> Mail | None:
         template = self.template(table.get("mail"), f"{what}.mail", (*path, "mail"))
         subject = self.desk.identifier(table.get("subject"), f"{what}.subject")
         self.note_if(table, "subject", path)
@@ -174,7 +174,7 @@ class StepReader:
             backfill=backfill,
         )
 
-    def template(self, node: Node | None, what: str, path: Path) -> str | None:
+    def template(self, node: Node | None, what: str, path: Trail) -> str | None:
         """`name` of the campaign's folder, or `folder/name`; never a path that leaves the templates."""
         scalar = self.desk.text(node, what)
         if scalar is None:
@@ -195,7 +195,7 @@ class StepReader:
         )
         return None
 
-    def variants(self, node: Node | None, what: str, path: Path) -> dict[str, int]:
+    def variants(self, node: Node | None, what: str, path: Trail) -> dict[str, int]:
         if node is None:
             return {}
         self.desk.note(path, node)
@@ -215,7 +215,7 @@ class StepReader:
             self.desk.error(node, "bad-weight", f"{what}: every weight is 0, so nobody would get the mail.")
         return found
 
-    def answers(self, node: Node | None, what: str, path: Path) -> dict[str, Change]:
+    def answers(self, node: Node | None, what: str, path: Trail) -> dict[str, Change]:
         if node is None:
             return {}
         self.desk.note(path, node)
@@ -230,7 +230,7 @@ class StepReader:
                 found[name] = change
         return found
 
-    def wait(self, table: Table, what: str, path: Path) -> Wait | None:
+    def wait(self, table: Table, what: str, path: Trail) -> Wait | None:
         wait_for = self.desk.expression(table.get("wait_for"), f"{what}.wait_for", (*path, "wait_for"))
         if table.get("until") is None:
             self.desk.error(
@@ -242,7 +242,7 @@ class StepReader:
         until = self.optional_time(table, "until", what, path)
         return Wait(wait_for=wait_for, until=until) if wait_for and until else None
 
-    def branch(self, table: Table, what: str, path: Path, depth: int) -> Branch | None:
+    def branch(self, table: Table, what: str, path: Trail, depth: int) -> Branch | None:
         node = table.get("branch")
         if node is None:
             return None
@@ -253,7 +253,7 @@ class StepReader:
         for number, row in enumerate(rows):
             label = f"{what}.branch[{number + 1}]"
             inner = self.desk.table(row, label, keys.ARM)
-            arm_path: Path = (*path, "branch", number)
+            arm_path: Trail = (*path, "branch", number)
             self.desk.note(arm_path, row)
             if inner is None:
                 self.whole = False
@@ -274,7 +274,7 @@ class StepReader:
 
     # -- changes and tasks ---------------------------------------------------------------------------------------------
 
-    def change(self, table: Table, what: str, path: Path) -> Change | None:
+    def change(self, table: Table, what: str, path: Trail) -> Change | None:
         """A change to the person; None where nothing of it can be understood."""
         fields = self.fields(table.get("set"), f"{what}.set", (*path, "set"))
         tag = self.tags(table.get("tag"), f"{what}.tag", (*path, "tag"))
@@ -297,7 +297,7 @@ class StepReader:
             task=task,
         )
 
-    def fields(self, node: Node | None, what: str, path: Path) -> dict[str, str]:
+    def fields(self, node: Node | None, what: str, path: Trail) -> dict[str, str]:
         if node is None:
             return {}
         table = self.desk.table(node, what, None)
@@ -314,14 +314,14 @@ class StepReader:
                 found[key.value] = scalar.value
         return found
 
-    def tags(self, node: Node | None, what: str, path: Path) -> tuple[str, ...]:
+    def tags(self, node: Node | None, what: str, path: Trail) -> tuple[str, ...]:
         if node is None:
             return ()
         self.desk.note(path, node)
         found = (self.desk.identifier(item, what) for item in self.desk.one_or_more(node))
         return tuple(tag for tag in found if tag is not None)
 
-    def suppress(self, node: Node | None, what: str, path: Path) -> Suppress | None:
+    def suppress(self, node: Node | None, what: str, path: Trail) -> Suppress | None:
         if node is None:
             return None
         self.desk.note(path, node)
@@ -353,7 +353,7 @@ class StepReader:
             return None
         return Suppress(scope="all" if scope == "all" else "entity", except_=tuple(spared), because="inactive")
 
-    def task(self, node: Node | None, what: str, path: Path) -> TaskSpec | None:
+    def task(self, node: Node | None, what: str, path: Trail) -> TaskSpec | None:
         if node is None:
             return None
         self.desk.note(path, node)
@@ -387,11 +387,11 @@ class StepReader:
             hours=self.desk.parsed(table.get("hours"), f"{what}.hours", parse_send_hours),
         )
 
-    def optional_time(self, table: Table, key: str, what: str, path: Path) -> str | None:
+    def optional_time(self, table: Table, key: str, what: str, path: Trail) -> str | None:
         node = table.get(key)
         return None if node is None else self.desk.time(node, f"{what}.{key}", (*path, key))
 
-    def note_if(self, table: Table, key: str, path: Path) -> None:
+    def note_if(self, table: Table, key: str, path: Trail) -> None:
         node = table.get(key)
         if node is not None:
             self.desk.note((*path, key), node)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from rfs_mail.campaign_files.desk import Desk, Path, shown
+from rfs_mail.campaign_files.desk import Desk, Trail, shown
 from rfs_mail.campaign_files.nodes import Node, Scalar, Table
 from rfs_mail.core.campaign import Calendar, Entity, FieldSpec, OccurrenceSpec, Topic
 from rfs_mail.core.local_time import find_zone
@@ -215,7 +215,7 @@ def read_segments(desk: Desk, root: Node) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in table.entries if table else ():
         name = desk.identifier(key, "segment")
-        path: Path = (file, key.value)
+        path: Trail = (file, key.value)
         desk.note(path, key)
         where: Node | None = value
         if isinstance(value, Table):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rfs_mail.campaign_files.desk import Path
+from rfs_mail.campaign_files.desk import Trail
 from rfs_mail.campaign_files.load import Project
 from rfs_mail.core.campaign import Branch, Calendar, Campaign, Change, ChangeStep, Mail, ReleaseContent, Step, Wait
 from rfs_mail.core.expression import Expression, parse
@@ -82,7 +82,7 @@ def _compile(
     default = entity.languages[0] if entity else campaign.languages[0]
     mails: dict[str, dict[str, MailSource]] = {}
     for wanted in wanted_mails(campaign.walk()):
-        place: Path = (path, "steps", wanted.step, "mail")
+        place: Trail = (path, "steps", wanted.step, "mail")
         for language in campaign.languages:
             try:
                 source = compile_mail(
@@ -105,7 +105,7 @@ def _compile(
     return mails
 
 
-def _finding_of(project: Project, error: CampaignFileError, label: str, path: Path) -> Finding:
+def _finding_of(project: Project, error: CampaignFileError, label: str, path: Trail) -> Finding:
     """An error of a template as a finding: at its own place where it names one, else at the step that asks for it."""
     found = _PLACED.fullmatch(str(error))
     if found and found["path"] in project.files:

@@ -140,6 +140,9 @@ class _Memory:
 
 _MEMORIES: "WeakKeyDictionary[Pool, _Memory]" = WeakKeyDictionary()
 _MEMORY_LOCK = Lock()
+_ONE_AT_A_TIME = 0x7266735F6170706C
+"""The advisory lock that two applies at the same time take in turn."""
+
 _KEPT_CONTENTS = 8
 _KEPT_REVISIONS = 512
 
@@ -287,6 +290,8 @@ def save_release(
     A revision with the same digest is used again; an occurrence that moved gets version + 1. Where everything is live
     already, nothing is written and `release_id` is None.
     """
+    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
+        connection.execute(select(func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
     whole = release_digest(content, drafts)
     current = live(connection)
     if current is not None and current.digest == whole:

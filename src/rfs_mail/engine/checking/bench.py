@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from rfs_mail.campaign_files.campaigns import Draft
-from rfs_mail.campaign_files.desk import Path
+from rfs_mail.campaign_files.desk import Trail
 from rfs_mail.campaign_files.load import Project
 from rfs_mail.core.campaign import Campaign
 from rfs_mail.core.findings import Finding, Severity
@@ -19,7 +19,7 @@ class Bench:
 
     project: Project
     findings: list[Finding] = field(default_factory=list)
-    times: dict[Path, TimeExpr] = field(default_factory=dict)
+    times: dict[Trail, TimeExpr] = field(default_factory=dict)
     """The times that could be read, by path."""
 
     @cached_property
@@ -32,14 +32,14 @@ class Bench:
         """Every campaign that has an id, also those that are not whole: others may name them."""
         return {draft.campaign.id: draft.campaign for draft in reversed(self.project.drafts) if draft.campaign.id}
 
-    def tell(self, severity: Severity, code: str, path: Path, message: str, *, line: int = 1, column: int = 1) -> None:
+    def tell(self, severity: Severity, code: str, path: Trail, message: str, *, line: int = 1, column: int = 1) -> None:
         """Add a finding; the message begins with what the path names."""
         label = label_of(path, self.project)
         self.findings.append(
             self.project.sources.finding(severity, code, f"{label}: {message}", path, line=line, column=column)
         )
 
-    def time(self, path: Path, text: str | None) -> TimeExpr | None:
+    def time(self, path: Trail, text: str | None) -> TimeExpr | None:
         """A time of a campaign, parsed; None where there is none or it cannot be read, which is told once."""
         if text is None:
             return None
@@ -53,7 +53,7 @@ class Bench:
         return self.times[path]
 
 
-def label_of(path: Path, project: Project) -> str:
+def label_of(path: Trail, project: Project) -> str:
     """`steps.t3.when`, `audience[2]`: what messages call a path. Numbers are shown where there are several."""
     sources = project.sources.nodes
     label = ""
@@ -72,6 +72,6 @@ def in_window(campaign: Campaign) -> bool:
     return campaign.entry.kind == "filing_window" or campaign.entry.per_window
 
 
-def step_path(draft: Draft, key: str, *rest: str | int) -> Path:
+def step_path(draft: Draft, key: str, *rest: str | int) -> Trail:
     """Where a step, or something of it, stands."""
     return (draft.path, "steps", key, *rest)

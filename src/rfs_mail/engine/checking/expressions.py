@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from rfs_mail.campaign_files.campaigns import Draft
-from rfs_mail.campaign_files.desk import Path
+from rfs_mail.campaign_files.desk import Trail
 from rfs_mail.campaign_files.nodes import Scalar
 from rfs_mail.core.campaign import Campaign, Mail
 from rfs_mail.core.expression import check_fix, parse
@@ -34,7 +34,7 @@ def fixes(bench: Bench) -> Iterator[tuple[Scalar, str]]:
             yield scalar, fixed
 
 
-def placed(bench: Bench) -> Iterator[tuple[Path, Scalar, Vocabulary]]:
+def placed(bench: Bench) -> Iterator[tuple[Trail, Scalar, Vocabulary]]:
     """Every condition of every file with the names it may use."""
     project = bench.project
     outside = replace(vocabulary(None, project.content, _steps(bench), in_enrollment=False), answers=_answers(bench))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from rfs_mail.campaign_files.campaigns import Draft
-from rfs_mail.campaign_files.desk import Path, nearest
+from rfs_mail.campaign_files.desk import Trail, nearest
 from rfs_mail.core.campaign import Change, ChangeStep, Mail
 from rfs_mail.core.values import Stage
 from rfs_mail.core.vocabulary import PERSON_FIELDS, FieldType
@@ -106,7 +106,7 @@ def _former(bench: Bench, draft: Draft) -> None:
 # -- changes -----------------------------------------------------------------------------------------------------------
 
 
-def _changes(draft: Draft) -> Iterator[tuple[Path, Change]]:
+def _changes(draft: Draft) -> Iterator[tuple[Trail, Change]]:
     for step in draft.campaign.walk():
         if isinstance(step.action, ChangeStep):
             yield step_path(draft, step.key), step.action.change
@@ -115,18 +115,18 @@ def _changes(draft: Draft) -> Iterator[tuple[Path, Change]]:
                 yield step_path(draft, step.key, "answers", key), change
 
 
-def _change(bench: Bench, draft: Draft, path: Path, change: Change) -> None:
+def _change(bench: Bench, draft: Draft, path: Trail, change: Change) -> None:
     for name, value in change.set.items():
         _setting(bench, (*path, "set", name), name, value)
     if change.suppress is not None:
         topics = bench.project.content.topics
         for number, topic in enumerate(change.suppress.except_):
             if topic not in topics and topics:
-                place: Path = (*path, "suppress", "except", number)
+                place: Trail = (*path, "suppress", "except", number)
                 bench.tell("error", "unknown-topic", place, f'there is no topic "{topic}".{nearest(topic, topics)}')
 
 
-def _setting(bench: Bench, path: Path, name: str, value: str) -> None:
+def _setting(bench: Bench, path: Trail, name: str, value: str) -> None:
     """One field to set: it exists and the value fits its type."""
     custom = bench.project.content.fields
     kind: FieldType | None = None

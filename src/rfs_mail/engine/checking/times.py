@@ -125,7 +125,7 @@ def _against(bench: Bench, draft: Draft, below: _Timed, above: tuple[_Timed, ...
         "mixed-anchors",
         path,
         f"counts from {below.at.anchor}, and step {nearest.step.key} above it from {nearest.at.anchor}: "
-        "which comes first differs from person to person. Say with `not_after` or `when` when it is too late.",
+        "which comes first differs from person to person. Count both from one date, or give the mail a not_after.",
     )
 
 
