@@ -1,12 +1,14 @@
 """What a person's fields may hold."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rfs_mail.core.campaign import FieldSpec
+from rfs_mail.core.local_time import local_instant
 from rfs_mail.core.person_fields import (
     Mended,
     Refused,

@@ -8,15 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rfs_mail.core.campaign import FieldSpec
+from rfs_mail.core.signup_columns import Columns, match_columns
 from rfs_mail.core.signups import (
     EVERY,
-    Columns,
     Rejection,
     RowReader,
     Signup,
     Terms,
     external_key,
-    match_columns,
     weigh,
 )
 from rfs_mail.errors import UsageError

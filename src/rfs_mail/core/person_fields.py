@@ -210,6 +210,14 @@ def read_instant(text: str, *, now: datetime) -> datetime | Refused:
     return found
 
 
+@lru_cache(maxsize=8192)
+def _steady_offset(ordinal: int) -> timedelta | None:
+    """The offset of the home zone on a day without a clock change; None on a day with one."""
+    start = datetime.combine(date.fromordinal(ordinal), time(), tzinfo=HOME_ZONE)
+    offsets = {(start + timedelta(hours=hours)).utcoffset() for hours in (-24, 0, 24, 48)}
+    return offsets.pop() if len(offsets) == 1 else None
+
+
 def _instant(text: str) -> datetime | None:
     try:
         if text.isascii() and text.isdecimal():
@@ -223,6 +231,9 @@ def _instant(text: str) -> datetime | None:
             return _written(text)
         if read.tzinfo is not None:
             return read.astimezone(UTC)
+        offset = _steady_offset(read.toordinal())
+        if offset is not None:
+            return (read - offset).replace(tzinfo=UTC)
         return local_instant(read.date(), read.time(), HOME_ZONE)
     except (ValueError, OverflowError):
         return None

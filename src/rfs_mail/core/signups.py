@@ -1,16 +1,13 @@
 """
-Rows of a sign-up file -> sign-ups: which column is which field, what each cell says, and what it changes.
+Rows of a sign-up file -> sign-ups: what each cell says, and what it changes.
 
 A row without an address is rejected; a cell that does not fit its field is dropped and reported, and its row goes on.
 A sign-up has a key within its source, so that the same row read twice is one sign-up.
 """
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
 
@@ -19,6 +16,7 @@ from rfs_mail.core.person import Address, address_hash, parse_address, role_acco
 from rfs_mail.core.person_fields import (
     MAX_NAME,
     Mended,
+    Reader,
     Refused,
     Value,
     built_in_readers,
@@ -27,170 +25,9 @@ from rfs_mail.core.person_fields import (
     read_name,
     read_tags,
 )
+from rfs_mail.core.signup_columns import Columns
 from rfs_mail.core.zones import state_of_zip
-from rfs_mail.errors import AddressError, UsageError
-
-# -- which column is which field ---------------------------------------------------------------------------------------
-
-ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
-    "email": (
-        "email", "emailaddress", "emailadress", "mail", "youremail", "youremailaddress", "primaryemail", "contactemail",
-        "emailaddr", "correo", "correoelectronico",
-    ),
-    "given_name": (
-        "givenname", "firstname", "first", "fname", "forename", "preferredname", "preferredfirstname", "nombre",
-    ),
-    "family_name": ("familyname", "lastname", "last", "lname", "surname", "apellido", "apellidos"),
-    "name": ("name", "fullname", "yourname", "nombrecompleto"),
-    "state": ("state", "stateabbreviated", "stateabbreviation", "statecode", "homestate", "usstate", "stateprovince",
-              "stateorprovince", "province", "region", "estado"),
-    "county": ("county", "countyname", "parish", "condado"),
-    "zip": ("zip", "zipcode", "zip5", "postalcode", "postcode", "postal", "zippostalcode", "ziporpostalcode",
-            "codigopostal"),
-    "lang": ("lang", "language", "preferredlanguage", "languagepreference", "locale", "idioma"),
-    "birth_year": ("birthyear", "yearofbirth", "yob", "dob", "dateofbirth", "birthdate", "birthday", "bornat"),
-    "runs_before": ("runsbefore", "previousruns", "priorruns", "timesrun", "runcount"),
-    "endorsement": ("endorsement", "endorsementstatus"),
-    "endorsable": ("endorsable",),
-    "source": ("source", "sourcecode", "signupsource"),
-    "tags": ("tags", "taglist", "tag"),
-    "external_id": ("externalid", "submissionid", "responseid", "signupid", "entryid", "uuid"),
-    "signed_up_at": (
-        "signedupat", "signupdate", "signupat", "datesignedup", "createdat", "createddate", "datecreated", "created",
-        "submittedat", "submissiondate", "datesubmitted", "timestamp", "dateadded", "date",
-    ),
-}  # fmt: skip
-"""Field -> the headers it is known by, letters and digits only; the best first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Which column of a file is which field. Numbers count from 0."""
-
-    header: tuple[str, ...]
-    fields: Mapping[str, int]
-    """Field (`email`, `state`, `custom.office_interest` ...) -> its column."""
-    unused: tuple[str, ...]
-    """Columns that are nobody's, as they are written."""
-    similar: tuple[tuple[str, ...], ...]
-    """Groups of columns that may be the same thing twice (`Phone`, `Phone #`); the one that is used comes first."""
-
-    def named(self) -> dict[str, str]:
-        """Field -> the header of its column."""
-        return {field: self.header[column] for field, column in self.fields.items()}
-
-
-def match_columns(
-    header: Sequence[str],
-    fields: Mapping[str, FieldSpec],
-    mapping: Mapping[str, str] | None = None,
-    aliases: Mapping[str, tuple[str, ...]] = ALIASES,
-) -> Columns:
-    """
-    Match a file's header: what `mapping` (field -> column) says, else field names, else aliases, else custom fields.
-
-    A column in `mapping` is written as in the header, or `#3` for the third. Raises UsageError where a name is not
-    known, with the nearest, and where no column holds the address.
-    """
-    names = tuple(_clean_header(name) for name in header)
-    bare = [_bare(name) for name in names]
-    found: dict[str, int] = {}
-    for field, wanted in (mapping or {}).items():
-        found[_known_field(field, fields, aliases)] = _column(wanted, names, bare)
-    taken = set(found.values())
-    for field, known_as in aliases.items():
-        if field in found:
-            continue
-        for alias in known_as:
-            if alias in bare and bare.index(alias) not in taken:
-                found[field] = bare.index(alias)
-                taken.add(found[field])
-                break
-    for slug in fields:
-        if f"custom.{slug}" in found:
-            continue
-        plain = _bare(slug)
-        column = next((c for c, name in enumerate(bare) if name in (plain, f"custom{plain}") and c not in taken), None)
-        if column is not None:
-            found[f"custom.{slug}"] = column
-            taken.add(column)
-    if "email" not in found:
-        raise UsageError(_no_address(names))
-    return Columns(
-        header=names,
-        fields=found,
-        unused=tuple(name or f"#{c + 1}" for c, name in enumerate(names) if c not in taken),
-        similar=_similar(names, bare, found, aliases),
-    )
-
-
-def _clean_header(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", name).replace("\ufeff", "").split())
-
-
-def _bare(name: str) -> str:
-    """Letters and digits only, without accents and case: what headers are compared by."""
-    letters = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(letter for letter in letters if letter.isalnum())
-
-
-def _known_field(field: str, fields: Mapping[str, FieldSpec], aliases: Mapping[str, tuple[str, ...]]) -> str:
-    if field in aliases:
-        return field
-    slug = field.removeprefix("custom.")
-    if slug in fields:
-        return f"custom.{slug}"
-    known = [*aliases, *(f"custom.{slug}" for slug in fields)]
-    near = get_close_matches(field, known, 1)
-    advice = f"Did you mean {near[0]!r}?" if near else f"Fields: {', '.join(known)}."
-    raise UsageError(f"--map {field}=...: there is no field {field!r}. {advice} Custom fields belong in fields.yaml.")
-
-
-def _column(wanted: str, names: Sequence[str], bare: Sequence[str]) -> int:
-    cleaned = _clean_header(wanted)
-    if cleaned in names:
-        if names.count(cleaned) > 1:
-            places = ", ".join(f"#{c + 1}" for c, name in enumerate(names) if name == cleaned)
-            raise UsageError(f"--map: {names.count(cleaned)} columns are called {cleaned!r}. Write which: {places}.")
-        return names.index(cleaned)
-    if re.fullmatch(r"#\d{1,5}", cleaned):
-        number = int(cleaned[1:])
-        if 1 <= number <= len(names):
-            return number - 1
-        raise UsageError(f"--map: there is no column {cleaned}; the file has {len(names)}.")
-    if _bare(cleaned) and bare.count(_bare(cleaned)) == 1:
-        return bare.index(_bare(cleaned))
-    near = get_close_matches(cleaned, names, 1)
-    advice = f"Did you mean {near[0]!r}?" if near else f"Columns: {', '.join(names)}."
-    raise UsageError(f"--map: there is no column {wanted!r}. {advice}")
-
-
-def _no_address(names: Sequence[str]) -> str:
-    if any("@" in name for name in names):
-        return "The first line holds an address, not column names. Put a header line above it: email,first_name,..."
-    shown = ", ".join(names[:40])
-    return f"No column holds e-mail addresses. Say which one does: --map email=COLUMN. Columns: {shown}."
-
-
-def _similar(
-    names: Sequence[str], bare: Sequence[str], found: Mapping[str, int], aliases: Mapping[str, tuple[str, ...]]
-) -> tuple[tuple[str, ...], ...]:
-    alias_of = {alias: field for field, known_as in aliases.items() for alias in known_as}
-    used = set(found.values())
-    groups: dict[str, list[int]] = {}
-    for column, name in enumerate(bare):
-        stem = alias_of.get(name) or alias_of.get(_stem(name)) or _stem(name)
-        groups.setdefault(_bare(stem), []).append(column)
-    return tuple(
-        tuple(names[column] or f"#{column + 1}" for column in sorted(group, key=lambda column: column not in used))
-        for group in groups.values()
-        if len(group) > 1
-    )
-
-
-def _stem(name: str) -> str:
-    return re.sub(r"(number|sync|no|nr|\d+)$", "", name) or name
-
+from rfs_mail.errors import AddressError
 
 # -- what a row says ---------------------------------------------------------------------------------------------------
 
@@ -254,6 +91,9 @@ _BLANKS: Final = frozenset({"", "n/a", "#n/a", "na", "null", "none", "nil", "-",
 _BLANK_NAMES: Final = frozenset({"", "n/a", "#n/a", "-", "--", "."})
 _NAMES: Final = frozenset({"given_name", "family_name", "name", "county"})
 
+_REMEMBERED: Final = 20_000
+"""Different cells of a column that are remembered."""
+
 
 class RowReader:
     """Reads the rows of one file, one after the other. `columns` says which cell is which field."""
@@ -269,15 +109,18 @@ class RowReader:
         self._tags = at.get("tags")
         self._name = at.get("name") if "given_name" not in at and "family_name" not in at else None
         self._plain = tuple(
-            (name, at[name], reader, _BLANK_NAMES if name in _NAMES else _BLANKS)
+            (name, at[name], _Cells(reader, _BLANK_NAMES if name in _NAMES else _BLANKS))
             for name, reader in readers.items()
             if name in at
         )
         self._custom = tuple(
-            (slug, at[f"custom.{slug}"], custom_reader(spec)) for slug, spec in sorted(fields.items()) if _in(at, slug)
+            (slug, at[f"custom.{slug}"], _Cells(custom_reader(spec), _BLANKS))
+            for slug, spec in sorted(fields.items())
+            if f"custom.{slug}" in at
         )
         self._default_at = terms.signed_up_at or terms.now
         self._without_consent = terms.consent_text is None
+        self._prefix = f"{terms.entity}\x1f{0 if self._without_consent else 1}"
 
     def read(self, line: int, cells: list[str]) -> Signup | Rejection:
         """What one row says."""
@@ -304,28 +147,25 @@ class RowReader:
             notes.append(Note(line, "email", written, "doubtful", f"probably meant {meant}"))
 
         fields: dict[str, Value] = {}
-        for name, column, reader, blanks in self._plain:
-            text = cells[column].strip()
-            if not text or text.lower() in blanks:
+        for name, column, said in self._plain:
+            value = said[cells[column]]
+            if value is None:
                 continue
-            value = reader(text)
             if type(value) is Refused:
-                notes.append(Note(line, name, _shown(text), "dropped", value.reason))
+                notes.append(Note(line, name, _shown(cells[column]), "dropped", value.reason))
             elif type(value) is Mended:
-                self._mend(line, name, text, value, fields, notes)
+                self._mend(line, name, cells[column].strip(), value, fields, notes)
             else:
                 fields[name] = value  # type: ignore[assignment]
         if self._name is not None:
             self._split_name(line, cells[self._name].strip(), fields, notes)
         custom: dict[str, Value] = {}
-        for slug, column, reader in self._custom:
-            text = cells[column].strip()
-            if text and text.lower() not in _BLANKS:
-                value = reader(text)
-                if type(value) is Refused:
-                    notes.append(Note(line, f"custom.{slug}", _shown(text), "dropped", value.reason))
-                else:
-                    custom[slug] = value  # type: ignore[assignment]
+        for slug, column, said in self._custom:
+            value = said[cells[column]]
+            if type(value) is Refused:
+                notes.append(Note(line, f"custom.{slug}", _shown(cells[column]), "dropped", value.reason))
+            elif value is not None:
+                custom[slug] = value  # type: ignore[assignment]
         tags: tuple[str, ...] = ()
         if self._tags is not None and cells[self._tags].strip():
             read = read_tags(cells[self._tags])
@@ -334,10 +174,12 @@ class RowReader:
             else:
                 tags = read
         at, own_date = self._when(line, cells, notes)
-        external_id = None
+        external_id: str | None = None
         if self._external is not None:
-            external_id = cells[self._external].strip() or None
-            if external_id is not None and len(external_id) > MAX_NAME:
+            external_id = cells[self._external].strip()
+            if external_id.lower() in _BLANKS:
+                external_id = None
+            elif len(external_id) > MAX_NAME:
                 return Rejection(line, "external_id", _shown(external_id), "an id has at most 200 characters", cells)
         terms = self._terms
         hashed = address_hash(terms.secret, address.key)
@@ -408,25 +250,42 @@ class RowReader:
         Before them stand 32 bits of the address's hash: people who are written together in the order of their hashes
         then lie together in the index of keys, too.
         """
-        terms = self._terms
-        parts = [terms.entity, "0" if self._without_consent else "1", address.key]
+        parts = [self._prefix, address.key]
         if at is not None:
-            parts.append(f"at={at.isoformat()}")
-        for name, *_ in self._plain:
-            if name in fields:
-                parts.append(f"{name}={fields[name]}")
-        if self._name is not None:
-            parts.append(f"name={fields.get('given_name', '')}\x1e{fields.get('family_name', '')}")
-        for slug, value in custom.items():  # in the order of their names, as they were read
-            parts.append(f"custom.{slug}={value}")
-        if tags:
-            parts.append(f"tags={chr(30).join(tags)}")
+            parts.append(at.isoformat())
+        parts.append("\x1e")
+        parts += fields  # the names, in an order of ours, whatever the order of the columns
+        parts += map(str, fields.values())
+        if custom or tags:
+            parts.append("\x1e")
+            parts += custom
+            parts += map(str, custom.values())
+            parts.append("\x1e")
+            parts += tags
         said = "\x1f".join(parts).encode("utf-8", "surrogatepass")
         return hashed[:4].hex() + blake2b(said, digest_size=12).hexdigest()
 
 
-def _in(at: Mapping[str, int], slug: str) -> bool:
-    return f"custom.{slug}" in at
+class _Cells(dict[str, Value | Mended | Refused | None]):
+    """
+    Cell -> what it says, None for a blank one; remembers what it has read.
+
+    Most cells of a list are one of a few: states, languages, years, even first names.
+    """
+
+    __slots__ = ("_blanks", "_reader")
+
+    def __init__(self, reader: Reader, blanks: frozenset[str]) -> None:
+        super().__init__()
+        self._reader = reader
+        self._blanks = blanks
+
+    def __missing__(self, cell: str) -> Value | Mended | Refused | None:
+        text = cell.strip()
+        said = None if text.lower() in self._blanks else self._reader(text)
+        if len(self) < _REMEMBERED and len(cell) < MAX_NAME:
+            self[cell] = said
+        return said
 
 
 def _shown(text: str) -> str:

@@ -22,7 +22,8 @@ from sqlalchemy import Connection
 from rfs_mail import clock
 from rfs_mail.core.campaign import FieldSpec
 from rfs_mail.core.csv_rows import BadRow
-from rfs_mail.core.signups import Note, Rejection, RowReader, Signup, Terms, match_columns
+from rfs_mail.core.signup_columns import match_columns
+from rfs_mail.core.signups import Note, Rejection, RowReader, Signup, Terms
 from rfs_mail.engine.leftovers import Leftovers
 from rfs_mail.engine.signup_file import SignupFile, open_signup_file
 from rfs_mail.errors import UsageError

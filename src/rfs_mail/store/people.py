@@ -74,8 +74,8 @@ def set_fields(
     Set fields of a person; returns the names of those that changed.
 
     Keys are built-in fields, `stage`, or `custom.SLUG`; a value of None clears the field. Values are stored as they
-    are: checking them is the caller's (`core.signups.read_value`). The zone follows the place. `source` says who set
-    it and is kept with a stage event. Raises NotFoundError for no such person, UsageError for no such field.
+    are: checking them is the caller's (`core.person_fields.read_value`). The zone follows the place. `source` says who
+    set it and is kept with a stage event. Raises NotFoundError for no such person, UsageError for no such field.
     """
     row = _locked(connection, person_id)
     custom = dict(row["custom"])

@@ -118,9 +118,13 @@ def merge_signups(
     then. At most a few thousand rows at once: a transaction holds up every other writer of SQLite.
     """
     known = _known(connection, source, batch)
-    drafts = _people(connection, batch, set(known.values()), lock=not dry_run)
+    # Who is about to change is read whole; of those whose row is known already, only who may mail them.
+    changing = {signup.address.key for signup in batch if signup.key not in known or signup.external_id is not None}
+    drafts = _people(connection, changing, lock=not dry_run)
     owners = _owners(connection, source, batch)
     by_id = {draft.id: draft for draft in drafts.values()}
+    by_id |= _bystanders(connection, set(known.values()) - by_id.keys())
+    _add_consents(connection, by_id)
     shut = _suppressed(connection, {signup.hash for signup in batch} | {draft.hash for draft in by_id.values()})
 
     outcomes: list[Outcome | tuple[Literal["created", "merged", "unchanged"], _Draft]] = []
@@ -161,7 +165,7 @@ def merge_signups(
             rows.touched.append(draft)
         standings[address.key] = draft
     if not dry_run:
-        _write(connection, new, list(by_id.values()), rows, source=source, entity=entity, now=now, import_id=import_id)
+        _write(connection, new, list(drafts.values()), rows, source=source, entity=entity, now=now, import_id=import_id)
     return Merged(
         tuple(outcome if isinstance(outcome, Outcome) else Outcome(outcome[0], outcome[1].id) for outcome in outcomes),
         {address: _standing(draft, entity, shut) for address, draft in standings.items()},
@@ -268,47 +272,60 @@ def _known(connection: Connection, source: str, batch: Sequence[Signup]) -> dict
     return {row.key: row.person_id for row in connection.execute(statement)}
 
 
-def _people(connection: Connection, batch: Sequence[Signup], ids: set[int], *, lock: bool) -> dict[str, _Draft]:
-    """The people these rows are about, by address; held against other writers until the transaction ends."""
-    addresses = list({signup.address.key for signup in batch})
-    columns = (
-        _person.c.id, _person.c.address, _person.c.address_hash, _person.c.stage, _person.c.stage_at,
-        _person.c.signed_up_at, _person.c.zone, _person.c.custom, _person.c.provenance, _person.c.stopped_at,
-        *(_person.c[name] for name in _FIELDS),
-    )  # fmt: skip
-    statement = select(*columns).where(among(connection, _person.c.address, addresses)).order_by(_person.c.id)
-    found = list(connection.execute(statement.with_for_update() if lock else statement))
-    missing = ids - {row.id for row in found}  # her address has changed since
-    if missing:
-        found += connection.execute(select(*columns).where(among(connection, _person.c.id, sorted(missing))))
-    drafts = {
-        row.address: _Draft(
-            id=row.id,
-            hash=row.address_hash,
-            fields={name: row._mapping[name] for name in _FIELDS},
-            custom=dict(row.custom),
-            provenance=dict(row.provenance),
-            stage=row.stage,
-            stage_at=row.stage_at,
-            signed_up_at=row.signed_up_at,
-            zone=row.zone,
-            entities=_NOBODY,
-            stopped=row.stopped_at is not None,
+_KNOWN = (
+    *(_person.c[name] for name in ("id", "address", "address_hash", "stopped_at")),
+    *(_person.c[name] for name in ("stage", "stage_at", "signed_up_at", "zone", "custom", "provenance", *_FIELDS)),
+)
+
+
+def _people(connection: Connection, addresses: set[str], *, lock: bool) -> dict[str, _Draft]:
+    """The people of these addresses; held against other writers until the transaction ends."""
+    if not addresses:
+        return {}
+    statement = select(*_KNOWN).where(among(connection, _person.c.address, list(addresses))).order_by(_person.c.id)
+    drafts = {}
+    for row in connection.execute(statement.with_for_update() if lock else statement):
+        person_id, address, hashed, stopped_at, stage, stage_at, signed_up_at, zone, custom, provenance, *said = row
+        drafts[address] = _Draft(
+            person_id,
+            hashed,
+            dict(zip(_FIELDS, said, strict=True)),
+            dict(custom),
+            dict(provenance),
+            stage,
+            stage_at,
+            signed_up_at,
+            zone,
+            _NOBODY,
+            stopped=stopped_at is not None,
         )
-        for row in found
-    }
-    if drafts:
-        by_id = {draft.id: draft for draft in drafts.values()}
-        consents = select(_consent.c.person_id, _consent.c.entity_id, _consent.c.withdrawn_at)
-        for person_id, entity, withdrawn_at in connection.execute(
-            consents.where(among(connection, _consent.c.person_id, list(by_id)))
-        ):
-            draft = by_id[person_id]
-            if withdrawn_at is None:
-                draft.entities |= {entity}
-            else:
-                draft.withdrawn |= {entity}
     return drafts
+
+
+def _bystanders(connection: Connection, ids: set[int]) -> dict[int, _Draft]:
+    """People whose rows are known already and change nothing, by id: only as much as their standing needs."""
+    if not ids:
+        return {}
+    statement = select(_person.c.id, _person.c.address_hash, _person.c.stopped_at)
+    found = connection.execute(statement.where(among(connection, _person.c.id, sorted(ids))))
+    return {
+        person_id: _Draft(person_id, hashed, {}, {}, {}, "", None, None, "", _NOBODY, stopped=stopped_at is not None)
+        for person_id, hashed, stopped_at in found
+    }
+
+
+def _add_consents(connection: Connection, by_id: dict[int, _Draft]) -> None:
+    if not by_id:
+        return
+    statement = select(_consent.c.person_id, _consent.c.entity_id, _consent.c.withdrawn_at)
+    for person_id, entity, withdrawn_at in connection.execute(
+        statement.where(among(connection, _consent.c.person_id, sorted(by_id)))
+    ):
+        draft = by_id[person_id]
+        if withdrawn_at is None:
+            draft.entities |= {entity}
+        else:
+            draft.withdrawn |= {entity}
 
 
 def _owners(connection: Connection, source: str, batch: Sequence[Signup]) -> dict[str, int]:
@@ -366,7 +383,7 @@ def _write(
             for draft, (key, mailbox, domain) in people
         ],
     )
-    changed = [(*_values(draft, at, received), draft.id) for draft in old if draft.changed]
+    changed = [(*_values(draft, at, received), draft.id) for draft in old if draft.changed and draft.address is None]
     update_many(connection, _person, _CHANGING, changed)
     insert_many(
         connection,
@@ -376,6 +393,7 @@ def _write(
             (draft.id, entity, source, signup.key, signup.consent_text, at(signup.at), received, import_id)
             for draft, signup in rows.signups
         ],
+        again="ignore",
     )
     known_as = [(source, row.external_id, draft.id) for draft, row in rows.signups if row.external_id is not None]
     insert_many(connection, _identifier, ("system", "external_id", "person_id"), known_as, again="ignore")
