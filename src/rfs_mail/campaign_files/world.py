@@ -27,6 +27,7 @@ ENTITY_KEYS: Final[Mapping[str, str]] = {
     "languages": "Languages it writes in, the default first.",
     "partners": "Ids of entities it works with.",
     "website": "Its website.",
+    "sources": "Source of a sign-up -> language -> where that was, in public words.",
 }
 TOPIC_KEYS: Final[Mapping[str, str]] = {
     "entity": "Whose topic it is.",
@@ -158,6 +159,15 @@ def _entity(desk: Desk, name: str, key: Scalar, table: Table) -> Entity | None:
         languages=languages or ("en",),
         partners=partners,
         website=values.get("website", ""),
+        sources=_sources(desk, table.get("sources"), f"{what}.sources"),
+    )
+
+
+def _sources(desk: Desk, node: Node | None, what: str) -> dict[str, dict[str, str]]:
+    """Public words for the `--source` of imports and forms."""
+    table = desk.table(node, what, None) if node is not None else None
+    return (
+        {key.value: _by_language(desk, value, f"{what}.{key.value}") for key, value in table.entries} if table else {}
     )
 
 

@@ -40,6 +40,8 @@ class Entity(Frozen):
     """The first is the default."""
     partners: tuple[str, ...] = ()
     website: str = ""
+    sources: dict[str, dict[str, str]] = {}
+    """Source of a sign-up -> language -> where that was, in public words; for "you signed up at ..."."""
 
 
 class Topic(Frozen):

@@ -130,7 +130,7 @@ class Composer:
             zone=zone,
             sent_on=local_date(now, zone),
             calendar=occurrences_for(live, row, now),
-            signup_source=row.p_source,
+            signup_source=_in_language(entity.sources.get(row.p_source or "", {}), source.language) or None,
         )
         rendered = self.renderer.render(source, context)
         # An attempt before this one had the same, whatever key is current now.
