@@ -64,6 +64,7 @@ class Site:
     _unfinished: set["asyncio.Task[Any]"] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.templates.env.trim_blocks = self.templates.env.lstrip_blocks = True
         self.css = (PAGES / "site.css").read_text(encoding="utf-8")
         digest = b64encode(sha256(self.css.encode()).digest()).decode()
         self.policy = (
