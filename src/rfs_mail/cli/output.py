@@ -130,7 +130,8 @@ def _json(value: object) -> Any:
 
 
 def _print_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    names = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
+    stored = dict.fromkeys(name for row in rows for name in row)
+    names = [*(name for name in columns if name in stored or not rows), *(one for one in stored if one not in columns)]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(names)
     for row in rows:

@@ -42,6 +42,7 @@ campaign = TABLES["campaign"]
 enrollment = TABLES["enrollment"]
 step_done = TABLES["step_done"]
 event = TABLES["event"]
+kept = TABLES["kept_message"]
 
 _S = DeliveryState
 _OPEN = tuple(state.value for state in UNSETTLED)
@@ -319,6 +320,33 @@ def existing(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
     """Delivery id -> state, of those that exist."""
     rows = connection.execute(select(delivery.c.id, delivery.c.state).where(delivery.c.id.in_(ids)))
     return {row.id: row.state for row in rows}
+
+
+def too_late(connection: Connection, ids: Sequence[int], *, now: datetime) -> dict[int, datetime]:
+    """Delivery id -> its `not_after`, of those for which that is over."""
+    rows = connection.execute(
+        select(delivery.c.id, delivery.c.not_after).where(delivery.c.id.in_(ids), delivery.c.not_after < now)
+    )
+    return {row.id: row.not_after for row in rows}
+
+
+def failed_in_time(connection: Connection, wanted: Wanted, *, now: datetime, limit: int) -> list[int]:
+    """Failed deliveries that may still go, by id. Reads the index of what failed."""
+    statement = select(delivery.c.id).where(_is(_S.FAILED.value), delivery.c.not_after >= now, *_others(wanted))
+    if wanted.person_id is not None:
+        statement = statement.where(delivery.c.person_id == wanted.person_id)
+    if wanted.since is not None:
+        statement = statement.where(delivery.c.settled_at >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(delivery.c.settled_at < wanted.until)
+    return list(connection.execute(statement.order_by(delivery.c.id).limit(limit)).scalars())
+
+
+def kept_message(connection: Connection, delivery_id: int) -> bytes | None:
+    """The compressed bytes that went out, where they were kept."""
+    found = connection.execute(select(kept.c.message).where(kept.c.delivery_id == delivery_id))
+    message: bytes | None = found.scalar_one_or_none()
+    return message
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------

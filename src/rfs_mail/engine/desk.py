@@ -1,0 +1,131 @@
+"""What staff change by hand about one person: fields, the stage, what happened with a window, all mail stopped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from rfs_mail.core.campaign import FieldSpec
+from rfs_mail.core.person_fields import Refused, read_value
+from rfs_mail.core.values import Stage
+from rfs_mail.engine import feedback, naming
+from rfs_mail.engine.live import look
+from rfs_mail.errors import NotFoundError, UsageError
+from rfs_mail.store import candidacies, people, suppressions
+from rfs_mail.store.database import Store
+
+_STATUSES = tuple(
+    stage.value
+    for stage in (
+        Stage.COMMITTED, Stage.CIRCULATING, Stage.FILED, Stage.ON_BALLOT, Stage.ADVANCED, Stage.WON, Stage.LOST,
+        Stage.WITHDRAWN, Stage.DISQUALIFIED,
+    )
+)  # fmt: skip
+"""Stages that are about one filing window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Which fields have another value now."""
+
+    address: str
+    fields: tuple[str, ...]
+
+
+def set_fields(
+    store: Store, address: str, assignments: Sequence[str], *, window: str | None, by: str, now: datetime
+) -> Changed:
+    """
+    Set fields of a person from `FIELD=VALUE` texts; an empty value clears the field, `+tag=x` and `-tag=x` tag her.
+
+    With a window, `stage` is recorded about that window. Raises UsageError for what cannot be read, before anything is
+    written.
+    """
+    with store.begin() as connection:
+        person = naming.find_person(connection, address)
+        live = look(connection)
+        specs = live.content.fields if live is not None else {}
+        values, tags = _read(assignments, specs, now)
+        source = f"staff ({by})"
+        stage = values.pop("stage", None)
+        changed = list(people.set_fields(connection, person.id, values, now=now, source=source)) if values else []
+        if window is not None:
+            _about_window(connection, person.id, window, stage, by, now)
+        if stage is not None:
+            moved = people.set_stage(
+                connection, person.id, str(stage), now=now, window_id=window, detail={"source": source}
+            )
+            changed += ["stage"] if moved is not None else []
+        for word, wanted in tags:
+            done = (
+                people.add_tag(connection, person.id, word, now=now)
+                if wanted
+                else people.remove_tag(connection, person.id, word)
+            )
+            changed += [f"{'+' if wanted else '-'}tag {word}"] if done else []
+    return Changed(person.address, tuple(changed))
+
+
+def _about_window(connection: Connection, person_id: int, window: str, stage: object, by: str, now: datetime) -> None:
+    if stage not in _STATUSES:
+        said = ", ".join(f"stage={word}" for word in _STATUSES)
+        raise UsageError(f"--window says which filing window a stage is about. Say one of: {said}.")
+    if not candidacies.knows_window(connection, window):
+        raise NotFoundError(f"There is no filing window {window}. `windows list` shows what there is.")
+    candidacies.set_status(connection, person_id, window, str(stage), evidence=f"staff ({by})", now=now)
+
+
+def _read(
+    assignments: Sequence[str], specs: Mapping[str, FieldSpec], now: datetime
+) -> tuple[dict[str, object], list[tuple[str, bool]]]:
+    values: dict[str, object] = {}
+    tags: list[tuple[str, bool]] = []
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals:
+            raise UsageError(f"{text!r} sets nothing. Write FIELD=VALUE, such as stage=filed.")
+        if name in ("+tag", "-tag", "tag"):
+            tags.append((value.strip(), name != "-tag"))
+            continue
+        if name == "stage":
+            values[name] = _stage(value.strip())
+            continue
+        known = [*people.FIELDS, "stage", *(f"custom.{slug}" for slug in specs)]
+        if name not in known:
+            raise UsageError(f"A person has no field {name!r}.{naming.hint(name, known)} Fields: {', '.join(known)}.")
+        if not value.strip():
+            values[name] = None
+            continue
+        read = read_value(name, value, specs, now=now)
+        if isinstance(read, Refused):
+            raise UsageError(f"{name}: {read.reason}.")
+        values[name] = read
+    return values, tags
+
+
+def _stage(word: str) -> str:
+    stages = [stage.value for stage in Stage]
+    if word not in stages:
+        raise UsageError(f"There is no stage {word!r}.{naming.hint(word, stages)} Stages: {', '.join(stages)}.")
+    return word
+
+
+def stop(store: Store, address: str, *, because: str, now: datetime) -> int:
+    """Stop all mail to a person, whoever speaks; returns how many deliveries were waiting and now never go."""
+    if not because.strip():
+        raise UsageError("Say why: --because TEXT. Whoever reads it in a year will want to know.")
+    with store.begin() as connection:
+        person = naming.find_person(connection, address)
+        return feedback.stop_person(connection, person.id, because=because.strip(), now=now)
+
+
+def restart(store: Store, address: str, *, now: datetime) -> bool:
+    """Let mail to a person begin again; False where staff had not stopped it. Unsubscribes and complaints stay."""
+    with store.begin() as connection:
+        person = naming.find_person(connection, address)
+        if person.stopped_at is None:
+            return False
+        suppressions.set_stopped(connection, person.id, None, now=now)
+        return True
