@@ -197,12 +197,12 @@ class _Work:
         self.end(finished, "finished", None, {})
 
     def _hand_over(self, script: Script, group: list[_Traveller]) -> list[_Traveller]:
-        """A step that is gone hands its people to the next that is left, by the order of the revision they entered."""
+        """A step that is gone hands its people to the next that is left, by the order of the revision that had it."""
         for traveller in group:
-            old = self.live.old_script(self.connection, traveller.row.revision_id)
-            node = old.sequence.get(traveller.step_key)
-            while node is not None and node.next != END and script.sequence.get(node.next) is None:
-                node = old.sequence.get(node.next)
+            old = self.live.line_with(self.connection, traveller.row.revision_id, traveller.step_key)
+            node = old.get(traveller.step_key) if old is not None else None
+            while old is not None and node is not None and node.next != END and script.sequence.get(node.next) is None:
+                node = old.get(node.next)
             target = script.sequence.get(node.next) if node is not None and node.next != END else None
             self._record(traveller, traveller.step_key, "skipped", Reason.STEP_REMOVED, {})
             _stand_at(traveller, target.step.key if target else END, traveller.previous_at, self.now)
@@ -214,6 +214,8 @@ class _Work:
         going_on: list[_Traveller] = []
         ready: list[_Traveller] = []
         for traveller in group:
+            if self._came_too_late(script, node, traveller):
+                continue
             if not self._plan(script, node, traveller):
                 going_on.append(traveller)
             elif self._over(script, traveller):
@@ -325,17 +327,40 @@ class _Work:
         Only dates that the occasion gave count: a step anchored to nothing, to entry, or to a calendar name that takes
         its next occurrence cannot be missed.
         """
-        fixed = times.at is not None and not times.at.is_relative and times.at.anchor.name != "entry"
-        if not fixed or not isinstance(node.step.action, Mail) or plan.due_at >= traveller.row.entered_at:
+        if isinstance(node.step.action, Wait) or not self._is_fixed(script, times, traveller):
             return False
-        name = times.at.anchor.name if times.at is not None else ""
-        if name in traveller.anchors or (name in self.live.calendar and name != script.campaign.entry.calendar):
+        if plan.due_at >= traveller.row.entered_at:
             return False
         return not (script.campaign.entry.late == "catch_up" and self._is_latest_missed(script, node, traveller, plan))
 
+    def _is_fixed(self, script: Script, times: StepTimes, traveller: _Traveller) -> bool:
+        if times.at is None or times.at.is_relative or times.at.anchor.name == "entry":
+            return False
+        name = times.at.anchor.name
+        return name not in traveller.anchors and (
+            name not in self.live.calendar or name == script.campaign.entry.calendar
+        )
+
+    def _came_too_late(self, script: Script, node: Node, traveller: _Traveller) -> bool:
+        """`late: skip`: who entered when the first step with a date was over is not taken at all."""
+        first = node.step.key == script.sequence.first and traveller.previous_at is None
+        if script.campaign.entry.late != "skip" or not first or traveller.planned:
+            return False
+        following: Node | None = node
+        while following is not None:
+            times = script.times[following.step.key]
+            if self._is_fixed(script, times, traveller):
+                plan, _ = self._when(script, following, times, traveller)
+                if isinstance(plan, Unplannable) or plan.due_at >= traveller.row.entered_at:
+                    return False
+                self.end([traveller.id], "exited", Reason.LATE, {"at": plan.due_at.isoformat()})
+                return True
+            following = script.sequence.get(following.next) if following.next != END else None
+        return False
+
     def _is_latest_missed(self, script: Script, node: Node, traveller: _Traveller, plan: Planned) -> bool:
         """`late: catch_up` sends the one latest mail that was missed: this one, where the next mail is still ahead."""
-        if plan.not_after <= self.now:
+        if not isinstance(node.step.action, Mail) or plan.not_after <= self.now:
             return False
         following = script.sequence.get(node.next) if node.next != END else None
         while following is not None:
@@ -494,7 +519,7 @@ class _Work:
                 if traveller.due_at is None or traveller.due_at > self.now:
                     continue
             self._record(traveller, node.step.key, "timed_out", None, {}, planned_at=traveller.due_at)
-            _stand_at(traveller, node.next, traveller.due_at or self.now, self.now)
+            _stand_at(traveller, node.next, self.now, self.now)
             going_on.append(traveller)
         return going_on
 
@@ -510,20 +535,20 @@ class _Work:
 
     def _enter_arm(self, node: Node, traveller: _Traveller, arm: int) -> None:
         self._record(traveller, node.step.key, "done", None, {"arm": arm}, planned_at=traveller.due_at)
-        above = traveller.previous_at if node.step.at is None else traveller.due_at
+        above = traveller.previous_at if node.step.at is None else self.now
         _stand_at(traveller, node.arms[arm], above, self.now)
 
     def _done(self, node: Node, group: list[_Traveller]) -> list[_Traveller]:
         for traveller in group:
             self._record(traveller, node.step.key, "done", None, {}, planned_at=traveller.due_at)
-            _stand_at(traveller, node.next, traveller.due_at or self.now, self.now)
+            _stand_at(traveller, node.next, self.now, self.now)
         return group
 
     def _pass(self, traveller: _Traveller, node: Node, reason: Reason, detail: Mapping[str, object]) -> None:
-        """Skip this step only; the reason stays on record. The next counts from its planned time, where it had one."""
+        """Skip this step only; the reason stays on record. The next counts from now, where this one had a time."""
         self._record(traveller, node.step.key, "skipped", reason, detail, planned_at=traveller.due_at)
         self.skipped += 1
-        above = traveller.due_at if traveller.planned else traveller.previous_at
+        above = self.now if traveller.planned else traveller.previous_at
         _stand_at(traveller, node.next, above, self.now)
 
     # -- writing -------------------------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def _facts(
                 touched=row.touched,
                 window_version=row.window_version,
                 current_window_version=row.current_window_version,
-                rules=_send_rules(live, row),
+                rules=_send_rules(connection, live, row),
                 deadline=row.deadline,
                 counts=row.cap == "count",
                 sent=sent.get(row.person_id, ()),
@@ -156,9 +156,11 @@ def _step_removed(live: Live, row: AnyRow) -> bool:
     return script is not None and script.campaign.on_edit == "follow" and script.sequence.get(row.step_key) is None
 
 
-def _send_rules(live: Live, row: AnyRow) -> SendRules | None:
-    script = live.scripts.get(row.campaign_id)
-    return script.rules.get(row.step_key) if script is not None else None
+def _send_rules(connection: Connection, live: Live, row: AnyRow) -> SendRules | None:
+    """The hours of the step as it is now, whatever it was called; of the revision entered where the campaign pins."""
+    script = live.script_of(connection, row.campaign_id, row.revision_id)
+    node = script.sequence.get(row.step_key) if script is not None else None
+    return script.rules.get(node.step.key) if script is not None and node is not None else None
 
 
 def _urgent(connection: Connection, live: Live, rows: Sequence[AnyRow], now: datetime) -> dict[int, Urgent]:

@@ -4,6 +4,7 @@ What is live now: the release as stored, each campaign read once, the dates its 
 Every verb begins by asking for this. Scripts are remembered by the digests of revision and release.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -15,9 +16,13 @@ from sqlalchemy import Connection
 from rfs_mail.core.campaign import Campaign, OccurrenceSpec, ReleaseContent
 from rfs_mail.core.local_time import MIDNIGHT, find_zone, local_instant
 from rfs_mail.core.script import Script, read_script
+from rfs_mail.core.sequence import Sequence, sequence
 from rfs_mail.core.timing import Civil, Instant, Moment
+from rfs_mail.errors import ExpressionError, TimeError
 from rfs_mail.store import releases
 from rfs_mail.store.releases import LiveCampaign, LiveRelease
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +77,31 @@ class Live:
             return current
         if revision_id == self.campaign(campaign_id).revision_id:
             return current
-        return self.old_script(connection, revision_id)
+        return self.old_script(connection, revision_id) or current
 
-    def old_script(self, connection: Connection, revision_id: int) -> Script:
-        """The script of an earlier revision, with the segments and fields it was applied with."""
+    def old_script(self, connection: Connection, revision_id: int) -> Script | None:
+        """
+        The script of an earlier revision, with the segments and fields it was applied with.
+
+        None where it asks for a campaign or a step of another campaign that is gone since.
+        """
         revision = releases.load_revision(connection, revision_id)
-        carried = _Carried(revision.definition, revision.content, self._steps())
-        return _script(revision.digest, self.release.digest, carried)
+        carried = _Carried(revision.definition, revision.content, _steps(self.release))
+        try:
+            return _script(revision.digest, self.release.digest, carried)
+        except (ExpressionError, TimeError) as error:
+            LOG.warning("revision %d of %s no longer reads: %s", revision.number, revision.campaign_id, error)
+            return None
 
-    def _steps(self) -> dict[str, tuple[str, ...]]:
-        return {name: tuple(step.key for step in script.campaign.walk()) for name, script in self.scripts.items()}
+    def line_with(self, connection: Connection, revision_id: int, step_key: str) -> Sequence | None:
+        """The steps of the given revision, or else of the newest one of its campaign, that has this step."""
+        entered = releases.load_revision(connection, revision_id)
+        newest_first = (row.id for row in releases.list_revisions(connection, entered.campaign_id))
+        for one in (revision_id, *newest_first):
+            line = sequence(releases.load_revision(connection, one).definition)
+            if line.get(step_key) is not None:
+                return line
+        return None
 
 
 def look(connection: Connection) -> Live | None:
@@ -89,15 +109,20 @@ def look(connection: Connection) -> Live | None:
     release = releases.live(connection)
     if release is None:
         return None
-    steps = {
-        name: tuple(step.key for step in campaign.definition.walk()) for name, campaign in release.campaigns.items()
-    }
+    steps = _steps(release)
     scripts = {
         name: _script(campaign.revision.digest, release.digest, _Carried(campaign.definition, release.content, steps))
         for name, campaign in release.campaigns.items()
         if campaign.state != "removed"
     }
     return Live(release, scripts, _calendar(release.content, release.digest))
+
+
+def _steps(release: LiveRelease) -> dict[str, tuple[str, ...]]:
+    """Campaign -> its step keys; of removed ones too, because old mail may be asked about."""
+    return {
+        name: tuple(step.key for step in campaign.definition.walk()) for name, campaign in release.campaigns.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,7 @@ def _gate() -> Select[Any]:
             delivery.c.person_id,
             delivery.c.enrollment_id,
             delivery.c.campaign_id,
+            delivery.c.revision_id,
             delivery.c.step_key,
             delivery.c.entity_id,
             delivery.c.topic,
