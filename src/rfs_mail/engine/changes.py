@@ -12,9 +12,15 @@ from sqlalchemy import Connection
 
 from rfs_mail.core.campaign import Campaign, Change, TaskSpec
 from rfs_mail.core.duration import parse_duration
+from rfs_mail.core.local_time import find_zone, local_date
+from rfs_mail.core.person import Person
+from rfs_mail.core.person_fields import Refused, read_value
 from rfs_mail.core.timing import shift
 from rfs_mail.engine import feedback
 from rfs_mail.engine.live import Live
+from rfs_mail.errors import RenderError
+from rfs_mail.render import Renderer, Urls, build_context
+from rfs_mail.render.context import PERSON_FIELDS
 from rfs_mail.store import people, suppressions, tasks
 
 _UTC = ZoneInfo("UTC")
@@ -44,8 +50,9 @@ def apply_change(
                 connection, who, stage, now=now, active=active, campaign_id=campaign.id,
                 enrollment_id=enrollments_of.get(who), delivery_id=delivery_id,
             )  # fmt: skip
-        if fields:
-            people.set_fields(connection, who, fields, now=now, source=source)
+        typed = {name: _typed(live, name, text, now) for name, text in fields.items()}
+        if typed:
+            people.set_fields(connection, who, typed, now=now, source=source)
         for tag in change.tag:
             people.add_tag(connection, who, tag, now=now)
         for tag in change.untag:
@@ -67,6 +74,12 @@ def apply_change(
         occasion = f"answer:{delivery_id}:{answer}" if answer is not None else step_key
         keys = {who: f"{enrollments_of.get(who, who)}:{occasion}" for who in person_ids}
         make_tasks(connection, live, campaign, change.task, keys, enrollments_of=enrollments_of, now=now)
+
+
+def _typed(live: Live, name: str, text: str, now: datetime) -> object:
+    """The value that a `set:` writes; `check` has refused what is none, so a refusal here is a changed field."""
+    value = read_value(name, text, live.content.fields, now=now)
+    return text if isinstance(value, Refused) else value
 
 
 def make_tasks(
@@ -92,7 +105,7 @@ def make_tasks(
                 "person_id": who,
                 "campaign_id": campaign.id,
                 "enrollment_id": enrollments_of.get(who),
-                "title": _title(spec.title, person.given_name, person.address),
+                "title": _title(live, campaign, spec, person, now),
                 "for": spec.for_,
                 "due_at": due_at,
                 "state": "open",
@@ -102,5 +115,25 @@ def make_tasks(
     tasks.make(connection, rows)
 
 
-def _title(title: str, given_name: str | None, address: str) -> str:
-    return title.replace("{{ given_name }}", given_name or address)
+_TITLES = Renderer()
+"""Renders the titles of tasks; safe to share between threads."""
+
+_NO_PAGES = Urls("", "", "", "")
+
+
+def _title(live: Live, campaign: Campaign, spec: TaskSpec, person: Person, now: datetime) -> str:
+    """The title for staff. One that cannot be rendered is shown as it is written, with the address: a task is made."""
+    try:
+        context = build_context(
+            {**{name: getattr(person, name, None) for name in PERSON_FIELDS}, "custom": person.custom, "tags": person.tags},
+            entity=_names(live, campaign), campaign={"id": campaign.id, "name": campaign.name}, step={}, language="en",
+            urls=_NO_PAGES, zone=person.zone, sent_on=local_date(now, find_zone(person.zone)),
+        )  # fmt: skip
+        return _TITLES.render_text(spec.title, context, path=f"task of {campaign.id}")
+    except RenderError:
+        return f"{spec.title} ({person.address})"
+
+
+def _names(live: Live, campaign: Campaign) -> dict[str, object]:
+    entity = live.content.entities.get(campaign.entity)
+    return {"id": campaign.entity, "name": entity.name if entity else campaign.entity}
