@@ -35,7 +35,8 @@ class Column:
     """
     A column of a table: the row's key, its title, and how its cell reads where that is not simply the value.
 
-    `right` is for amounts, which get commas for thousands; ids do not. `wraps`: the text of this column may take several lines on a narrow terminal.
+    `right` is for amounts, which get commas for thousands; ids do not. `wraps`: the text of this column may take
+    several lines on a narrow terminal.
     """
 
     key: str

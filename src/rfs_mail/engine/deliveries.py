@@ -1,4 +1,4 @@
-"""The send log as staff ask it: which deliveries, what became of one, which bytes went out, and what to do with some."""
+"""The send log as staff ask it: which deliveries, what became of one, which bytes went out; and deciding about some."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
