@@ -125,13 +125,17 @@ def _title(live: Live, campaign: Campaign, spec: TaskSpec, person: Person, now: 
     """The title for staff. One that cannot be rendered is shown as it is written, with the address: a task is made."""
     try:
         context = build_context(
-            {**{name: getattr(person, name, None) for name in PERSON_FIELDS}, "custom": person.custom, "tags": person.tags},
+            {**_fields(person), "custom": person.custom, "tags": person.tags},
             entity=_names(live, campaign), campaign={"id": campaign.id, "name": campaign.name}, step={}, language="en",
             urls=_NO_PAGES, zone=person.zone, sent_on=local_date(now, find_zone(person.zone)),
         )  # fmt: skip
         return _TITLES.render_text(spec.title, context, path=f"task of {campaign.id}")
     except RenderError:
         return f"{spec.title} ({person.address})"
+
+
+def _fields(person: Person) -> dict[str, object]:
+    return {name: getattr(person, name, None) for name in PERSON_FIELDS}
 
 
 def _names(live: Live, campaign: Campaign) -> dict[str, object]:
