@@ -253,6 +253,16 @@ def test_a_row_whose_person_has_a_new_address_is_unchanged(store: Store, now: da
         assert size(connection, "person") == 1
 
 
+def test_a_row_of_somebody_who_was_erased_makes_her_anew(store: Store, now: datetime) -> None:
+    """A sign-up that was left behind is no person; consent is a matter of suppression, as always."""
+    with store.begin() as connection:
+        rows = [row("maya@example.org", now), row("tom@example.org", now)]
+        merge(connection, rows, now)
+        connection.execute(TABLES["person"].delete().where(TABLES["person"].c.address == "maya@example.org"))
+        assert kinds(merge(connection, rows, now)) == ["created", "unchanged"]
+        assert find_person(connection, "maya@example.org") is not None
+
+
 def test_a_trial_writes_nothing(store: Store, now: datetime) -> None:
     """It tells the same outcomes and needs no write transaction."""
     rows = [row("maya@example.org", now), row("maya@example.org", now + timedelta(days=1)), row("tom@example.org", now)]

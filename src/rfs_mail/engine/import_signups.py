@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 from rfs_mail import clock
 from rfs_mail.core.campaign import FieldSpec
 from rfs_mail.core.csv_rows import BadRow
+from rfs_mail.core.merging import Outcome, Standing
 from rfs_mail.core.signup_columns import match_columns
 from rfs_mail.core.signups import Note, Rejection, RowReader, Signup, Terms
 from rfs_mail.engine.leftovers import Leftovers
@@ -30,7 +31,7 @@ from rfs_mail.errors import UsageError
 from rfs_mail.store.database import Store
 from rfs_mail.store.imports import Figures, batch_writer, begin_import, note_import
 from rfs_mail.store.releases import live
-from rfs_mail.store.signups import Merged, Outcome, Standing, merge_signups
+from rfs_mail.store.signups import Merged, merge_signups
 
 CHUNK = 30_000
 """Rows that are read before any is merged: sorted among each other they touch far fewer pages of the database."""
