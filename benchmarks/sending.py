@@ -1,0 +1,151 @@
+"""
+Sending: dispatch, render, inline, build, mark, SMTP, settle, as `rfs-mail run` does it, in a process of its own.
+
+`python -m benchmarks.sending FOLDER PORT SECONDS` is that process: it sends what the folder's database has queued to
+a sink on loopback, and prints what it did.
+"""
+
+import asyncio
+import json
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from benchmarks import folders, peers, people
+from benchmarks.processes import child, sink
+from benchmarks.report import Found, say
+from benchmarks.run import Run
+from rfs_mail.app import App, open_app
+from rfs_mail.engine.machine import Machine
+from rfs_mail.scheduler import PACE
+
+CAMPAIGNS = ("letter",)
+
+
+def measure(run: Run) -> Found:
+    """Send `run.size` mails to a sink; then let the peers send as many of the same size."""
+    seconds = 15 if run.quick else 300
+    with queued("send", run) as folder, sink() as target:
+        say(f"send: {run.size:,} mails to {target.name} ...")
+        done = child("sending", str(folder), str(target.port), str(seconds), *(["--profile"] if run.profile else []))
+        if done["sent"] == 0:
+            raise RuntimeError(f"nothing was sent: {done}")
+        message = b"X-Padding: " + b"x" * 61 + b"\r\n\r\n" + (b"y" * 70 + b"\r\n") * max(1, int(done["size"]) // 72 - 1)
+        quick = min(run.size, 20_000)
+        bare = peers.pipelined(target.port, message, quick)
+        plain = peers.plain(target.port, message, quick // 4)
+        source = peers.smtp_source(target.port, len(message), quick)
+    rate = done["sent"] / done["seconds"]
+    detail = {
+        "cpu_us_per_mail": done["cpu"] / done["sent"] * 1e6,
+        "mails_per_cpu_second": done["sent"] / done["cpu"],
+        "mail_bytes": done["size"],
+        "sent": done["sent"],
+        "not_sent": done["not_sent"],
+        "sink": target.name,
+        "aiosmtplib_sendmail": plain,
+        "ratio_to_aiosmtplib": rate / plain,
+        "pipelined_client": bare,
+        "ratio_to_pipelined_client": rate / bare,
+    }
+    if source is not None:
+        return Found(rate, run.size, "smtp-source", source, detail)
+    return Found(rate, run.size, "a bare pipelined client (benchmarks.peers)", bare, detail)
+
+
+def queued(name: str, run: Run) -> Any:
+    """A folder whose outbox holds `run.size` mails that are due."""
+
+    def fill(connection: Any) -> None:
+        people.fill_people(connection, run.size)
+        people.fill_queue(connection)
+
+    return folders.prepared(f"queue-{name}" if run.size > folders.BIG else "queue", run.size, CAMPAIGNS, fill,
+                            keep=run.keep)  # fmt: skip
+
+
+# -- the process that sends --------------------------------------------------------------------------------------------
+
+
+def open_folder(folder: Path, port: int) -> App:
+    """The app of a folder, its one relay the sink."""
+    return open_app(folder, environ={"RFS_MAIL_RELAY": f"smtp://127.0.0.1:{port}?tls=none"})
+
+
+async def send_all(machine: Machine, seconds: float) -> tuple[float, float]:
+    """
+    Dispatch at the pace of `rfs-mail run` until nothing is left or the time is over; returns wall and CPU seconds.
+
+    The time ends with the last durable verdict.
+    """
+    await machine.start()
+    try:
+        wall, cpu = time.perf_counter(), time.process_time()
+        while time.perf_counter() - wall < seconds:
+            given = await machine.dispatch(folders.NOW)
+            if given.deliveries:
+                await asyncio.sleep(PACE["dispatch"])
+                continue
+            before = machine.tally.settled
+            await asyncio.wait_for(machine.handoff.idle(), 60)
+            if machine.tally.settled == before:
+                break
+        return time.perf_counter() - wall, time.process_time() - cpu
+    finally:
+        await machine.stop()
+
+
+def main(folder: Path, port: int, seconds: float, *, profile: bool = False) -> dict[str, Any]:
+    """Send everything and say what was done."""
+    handler = logging.StreamHandler()
+    handler.addFilter(_few())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    app = open_folder(folder, port)
+    try:
+        idle = peak_bytes()
+        machine = app.machine(now=lambda: folders.NOW)
+        if profile:
+            from benchmarks.clocks import took
+
+            wall, cpu = took(lambda: peers.run(send_all(machine, seconds)), profile=True).result
+        else:
+            wall, cpu = peers.run(send_all(machine, seconds))
+        tally = machine.tally
+        with app.store.read() as connection:
+            row = connection.exec_driver_sql("SELECT avg(json_extract(made, '$.size')) FROM delivery").one()
+        return {
+            "sent": tally.sent,
+            "not_sent": tally.settled - tally.sent,
+            "seconds": wall,
+            "cpu": cpu,
+            "size": round(row[0] or 0),
+            "idle_bytes": idle,
+            "peak_bytes": peak_bytes(),
+        }
+    finally:
+        app.close()
+
+
+def _few(most: int = 5) -> Callable[[logging.LogRecord], bool]:
+    """What goes wrong with every mail is said a few times."""
+    said = count(1)
+    return lambda record: next(said) <= most
+
+
+def peak_bytes() -> int:
+    """The most memory this process has held at once."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")  # rusage would count the parent's, before exec
+        return 1024 * int(next(row.split()[1] for row in status.splitlines() if row.startswith("VmHWM:")))
+    except (OSError, StopIteration):
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return held if sys.platform == "darwin" else held * 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), profile="--profile" in sys.argv)))
