@@ -54,9 +54,9 @@ def init(
     typer.echo("Next:")
     for command, why in (
         ("check", "look the campaigns over"),
+        ("apply", "make the campaigns live: who signs up from now on is welcomed"),
         ('signups import data/signups_example.csv --source example --entity rfs --consent "I want to hear from you"',
          "a few sample people"),
-        ("apply", "make the campaigns live"),
         ("tick", "one pass: enroll, render, send into the folder inbox/"),
         ("deliveries list", "who got what, and why the others did not"),
     ):  # fmt: skip

@@ -14,7 +14,7 @@ import uvicorn
 from rfs_mail import clock
 from rfs_mail.app import App
 from rfs_mail.cli.context import current_app
-from rfs_mail.cli.tick import drain_spool
+from rfs_mail.engine.spool import drain_spool
 from rfs_mail.logs import set_up
 from rfs_mail.scheduler import schedule
 
@@ -66,7 +66,7 @@ async def _main(app: App, listen: tuple[str, int] | None) -> None:
     await machine.start()
 
     async def spool() -> None:
-        await asyncio.to_thread(drain_spool, app)
+        await asyncio.to_thread(drain_spool, app.store, app.keys, app.settings.folder)
 
     scheduler = schedule(app, machine, extra={"spool": (5.0, spool)})
     server, serving = _serve_pages(app, listen)

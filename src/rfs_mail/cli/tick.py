@@ -15,6 +15,7 @@ import typer
 from rfs_mail.app import App
 from rfs_mail.cli.context import current_app
 from rfs_mail.engine.machine import TickReport, check_civil
+from rfs_mail.engine.spool import drain_spool
 from rfs_mail.errors import UsageError
 from rfs_mail.settings import Relay
 
@@ -37,7 +38,7 @@ def tick(
     else:
         check_civil(app.store, now, may_run_ahead=app.sends_locally or really)
         with app.store.sole_sender():
-            drain_spool(app)
+            drain_spool(app.store, app.keys, app.settings.folder)
             report = run_tick(app, now)
     if as_json:
         typer.echo(json.dumps({**asdict(report), "at": report.at.isoformat(), "dry_run": dry_run}))
@@ -62,13 +63,6 @@ def run_tick(app: App, now: datetime) -> TickReport:
             await machine.stop()
 
     return asyncio.run(once())
-
-
-def drain_spool(app: App) -> None:
-    """Carry out unsubscribes that were pressed while the database could not be written."""
-    from rfs_mail.web import drain_spool as drain
-
-    drain(app)
 
 
 def parse_instant(text: str) -> datetime:
