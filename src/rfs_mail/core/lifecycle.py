@@ -37,7 +37,7 @@ DELIVERY_MOVES: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.QUEUED: frozenset({_S.CLAIMED, _S.SKIPPED, _S.EXPIRED, _S.QUEUED}),
     _S.CLAIMED: frozenset({_S.SENDING, _S.QUEUED, _S.SKIPPED, _S.EXPIRED, _S.FAILED}),
     _S.SENDING: frozenset({_S.SENT, _S.QUEUED, _S.FAILED, _S.UNCERTAIN, _S.EXPIRED}),
-    _S.UNCERTAIN: frozenset({_S.SENT, _S.BOUNCED, _S.COMPLAINED, _S.QUEUED, _S.FAILED}),
+    _S.UNCERTAIN: frozenset({_S.SENT, _S.BOUNCED, _S.COMPLAINED, _S.QUEUED, _S.FAILED, _S.EXPIRED}),
     _S.SENT: frozenset({_S.BOUNCED, _S.COMPLAINED}),
     _S.BOUNCED: frozenset({_S.COMPLAINED}),
     _S.FAILED: frozenset(),

@@ -30,7 +30,7 @@ from rfs_mail.engine.compose import Composed, Composer, Material
 from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.ledger import Ledger, Settlement
 from rfs_mail.engine.live import Live, look, zone_of
-from rfs_mail.errors import RfsMailError
+from rfs_mail.errors import MessageError, RfsMailError
 from rfs_mail.store import outbox, people, problems, relays, releases
 from rfs_mail.store.database import Store
 from rfs_mail.store.outbox import LEASE, Mark, Move
@@ -99,7 +99,10 @@ class Deliverer:
         self._ledger = Ledger(self.store, self.rules)
         self._slots = {name: asyncio.Semaphore(way.slots) for name, way in self.ways.items()}
         self._renewed = clock.monotonic()
-        self._resting: set[str] = set()
+        self._resting: dict[str, datetime] = {}
+        self._in_trouble = set(self.ways)
+        """Ways that `status` may still call out of order; the first mail that goes clears that."""
+        self._dropped: list[int] = []
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -132,7 +135,7 @@ class Deliverer:
             await asyncio.sleep(RENEW_EVERY)
             began = clock.monotonic()
             try:
-                await self.store.write(outbox.renew, self.holder)
+                await self.store.write(outbox.renew, self.holder, leave_out=self._dropped)
             except Exception as error:  # the trust runs out by itself; nothing goes out on a lapsed lease
                 LOG.error("the leases could not be renewed: %s", error)
             else:
@@ -151,6 +154,7 @@ class Deliverer:
             opened = await self.store.write(_open, batch_id, epoch, self.holder)
         except DBAPIError as error:
             LOG.error("batch %d could not be opened, its lease brings it back: %s", batch_id, error.orig)
+            self._dropped.append(batch_id)
             return
         if opened is None:
             return
@@ -159,31 +163,47 @@ class Deliverer:
         try:
             async with asyncio.TaskGroup() as group:
                 for row in opened.rows:
-                    if self._stopping or opened.relay in self._resting or not self._trusted:
+                    if not self._may_send(opened.relay):
                         break
                     await self._slots[opened.relay].acquire()
                     group.create_task(self._deliver(opened, row, epoch))
         finally:
-            self._resting.discard(opened.relay)
             try:
-                await self.store.write(outbox.close_batch, batch_id, epoch)
+                await self.store.write(outbox.close_batch, batch_id, epoch, now=self.now())
             except DBAPIError as error:
                 LOG.error("batch %d could not be closed, its lease brings the rest back: %s", batch_id, error.orig)
+                self._dropped.append(batch_id)
+
+    def _may_send(self, relay: str) -> bool:
+        """Nothing new begins while this process stops, the relay rests, or the lease is nearly over."""
+        rests_until = self._resting.get(relay)
+        return not self._stopping and self._trusted and (rests_until is None or rests_until <= self.now())
 
     async def _deliver(self, opened: "_Opened", row: AnyRow, epoch: int) -> None:
         """One delivery, from rendering to its durable verdict. Its slot was taken by the caller."""
         way = self.ways[opened.relay]
         try:
             composed = await self._compose(opened, row)
-            if composed is None or self._stopping or opened.relay in self._resting or not self._trusted:
+            if composed is None or not self._may_send(opened.relay):
                 return
             if not await self._ledger.mark(self._mark(opened, row, epoch, composed), now=self.now()):
                 self.tally.refused += 1
+                return
+            if not self._trusted:  # this process slept, and somebody else may hold the mail by now
+                await self._take_back(row, epoch)
                 return
             verdict = await way.transport.send(Envelope(composed.mail_from, composed.rcpt_to), composed.message)
             await self._record(row, epoch, way, verdict)
         finally:
             self._slots[opened.relay].release()
+
+    async def _take_back(self, row: AnyRow, epoch: int) -> None:
+        """Queue again what was marked and never went to the wire."""
+        move = Move(
+            row.id, row.enrollment_id, DeliveryState.QUEUED, self.now(), blameless=True, batch_id=row.batch_id,
+            epoch=epoch,
+        )  # fmt: skip
+        await self._ledger.settle(Settlement(move, _AFTER), now=self.now())
 
     async def _compose(self, opened: "_Opened", row: AnyRow) -> Composed | None:
         try:
@@ -192,15 +212,19 @@ class Deliverer:
                 now=self.now(),
             )  # fmt: skip
         except RfsMailError as error:
-            reason = Reason.RENDER_FAILED if type(error).__name__ == "RenderError" else Reason.MESSAGE_REFUSED
             LOG.error("delivery %d of %s/%s: %s", row.id, row.campaign_id, row.step_key, error)
-            move = Move(
-                row.id, row.enrollment_id, DeliveryState.FAILED, self.now(), reason, {"error": str(error)},
-                batch_id=row.batch_id, epoch=row.epoch,
-            )  # fmt: skip
-            await self._ledger.settle(Settlement(move, _BEFORE), now=self.now())
-            self.tally.failed += 1
-            return None
+            refused = isinstance(error, MessageError)
+            reason, said = Reason.MESSAGE_REFUSED if refused else Reason.RENDER_FAILED, str(error)
+        except Exception as error:  # a bug that one person's values bring out must not keep the others' mail
+            LOG.exception("delivery %d of %s/%s could not be written", row.id, row.campaign_id, row.step_key)
+            reason, said = Reason.RENDER_FAILED, f"{type(error).__name__}: {error}"
+        move = Move(
+            row.id, row.enrollment_id, DeliveryState.FAILED, self.now(), reason, {"error": said},
+            batch_id=row.batch_id, epoch=row.epoch,
+        )  # fmt: skip
+        await self._ledger.settle(Settlement(move, _BEFORE), now=self.now())
+        self.tally.failed += 1
+        return None
 
     def _mark(self, opened: "_Opened", row: AnyRow, epoch: int, composed: Composed) -> Mark:
         return Mark(
@@ -224,6 +248,9 @@ class Deliverer:
         match verdict:
             case Deferred(phase=Phase.CONNECT) | Deferred(scope=Scope.SENDER) | Rejected(scope=Scope.SENDER):
                 await self._rest(way, verdict, now)
+            case Accepted() if way.name in self._in_trouble:
+                self._in_trouble.discard(way.name)
+                await self.store.write(problems.clear, "relay", way.name, now=now)
 
     def _move(self, row: AnyRow, epoch: int, verdict: Verdict, now: datetime) -> tuple[Move, str | None]:
         fence = _Fence(batch_id=row.batch_id, epoch=epoch)
@@ -286,10 +313,11 @@ class Deliverer:
 
     async def _rest(self, way: Way, verdict: Deferred | Rejected, now: datetime) -> None:
         """The relay refuses us or cannot be reached: let it rest, and say so. The people are not to blame."""
-        if way.name in self._resting:
-            return
-        self._resting.add(way.name)
         wait = RELAY_PAUSE if verdict.scope is Scope.SENDER else CONNECTION_WAIT
+        if self._resting.get(way.name, now) >= now + wait:
+            return
+        self._resting[way.name] = now + wait
+        self._in_trouble.add(way.name)
         because = f"{verdict.code or 'no connection'} {verdict.text}".strip()
         LOG.error("relay %s rests until %s: %s", way.name, now + wait, because)
         await self.store.write(_note_rest, way.name, now, now + wait, because)

@@ -66,7 +66,11 @@ def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetim
     routes = [route for route in pool.routes if route.name not in closed]
     if live is None or room <= 0 or not routes:
         return Dispatched()
-    names = outbox.campaigns_with_due(connection, now=now)
+    names = [
+        name
+        for name in outbox.campaigns_with_due(connection, now=now)
+        if _fitting(routes, live.campaign(name).definition.entity)
+    ]
     allowed = {name: _allowance(connection, name, live.scripts.get(name), room, now) for name in names}
     chosen = _choose(connection, allowed, room, now)
     if not chosen:
@@ -74,8 +78,7 @@ def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetim
     batches: list[tuple[int, int]] = []
     by_campaign: dict[str, int] = {}
     for (route, operator), group in _by_way(chosen, routes).items():
-        for start in range(0, len(group), BATCH):
-            ids = [one.id for one in group[start : start + BATCH]]
+        for ids in _batches(group):
             batches.append((outbox.claim(connection, ids, relay=route, operator=operator, holder=holder), 1))
     for one in chosen:
         by_campaign[one.campaign_id] = by_campaign.get(one.campaign_id, 0) + 1
@@ -125,12 +128,23 @@ def _bucket(campaign: str) -> str:
     return f"campaign:{campaign}"
 
 
+def _batches(group: Sequence[Candidate]) -> list[list[int]]:
+    """In batches; those that a process died over each alone, so that they take nobody with them."""
+    alone = [[one.id] for one in group if one.rescues]
+    others = [one.id for one in group if not one.rescues]
+    return [others[start : start + BATCH] for start in range(0, len(others), BATCH)] + alone
+
+
+def _fitting(routes: Sequence[Route], entity: str) -> list[Route]:
+    """The ways out that take an entity's mail: its own where it has any, else those that take everybody's."""
+    return [one for one in routes if entity in one.entities] or [one for one in routes if not one.entities]
+
+
 def _by_way(chosen: Sequence[Candidate], routes: Sequence[Route]) -> dict[tuple[str, str], list[Candidate]]:
     """By relay and receiving operator. A relay is taken by weight, the same for the same delivery."""
     ways: dict[tuple[str, str], list[Candidate]] = {}
     for one in chosen:
-        fitting = [route for route in routes if not route.entities or one.entity_id in route.entities]
-        own = [route for route in fitting if route.entities] or fitting
+        own = _fitting(routes, one.entity_id)
         if not own:
             continue
         total = sum(route.weight for route in own) or len(own)

@@ -11,6 +11,9 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
+
+from sqlalchemy import Connection
 
 from rfs_mail.engine.advance import Advanced, advance
 from rfs_mail.engine.deliver import Deliverer, Tally
@@ -22,7 +25,7 @@ from rfs_mail.engine.replan import Replanned, replan
 from rfs_mail.engine.rescue import RescueReport, rescue
 from rfs_mail.errors import UsageError
 from rfs_mail.handoff.local import LocalHandOff
-from rfs_mail.store import ticks
+from rfs_mail.store import outbox, ticks
 from rfs_mail.store.database import Store, machine_now
 
 AHEAD = timedelta(minutes=5)
@@ -62,6 +65,10 @@ class Machine:
     """Lets others at the database between two chunks."""
     keep_messages: timedelta | None = None
 
+    def __post_init__(self) -> None:
+        self._dispatching = Lock()
+        self._stopping = False
+
     @property
     def tally(self) -> Tally:
         """What this process has sent and refused so far."""
@@ -75,11 +82,17 @@ class Machine:
 
     async def stop(self, grace: float = 30.0) -> None:
         """End in order: nothing new begins, what is at the wire ends, nothing stays claimed."""
+        self._stopping = True
+        await asyncio.to_thread(self._wait_for_dispatch)
         self.deliverer.drain()
         await self.handoff.stop(grace)
         await asyncio.gather(self.serving, return_exceptions=True)
         await self.deliverer.stop()
-        await self.store.write(ticks.gone, self.deliverer.holder)
+        await self.store.write(_gone, self.deliverer.holder, self.deliverer.now())
+
+    def _wait_for_dispatch(self) -> None:
+        with self._dispatching:  # whoever comes after this finds that we stop
+            pass
 
     # -- the verbs, each in a thread of its own ------------------------------------------------------------------------
 
@@ -101,9 +114,13 @@ class Machine:
 
     async def dispatch(self, now: datetime) -> Dispatched:
         """Give due deliveries out."""
-        return await asyncio.to_thread(
-            dispatch, self.store, self.handoff, self.pool, now=now, holder=self.deliverer.holder
-        )
+        return await asyncio.to_thread(self._dispatch, now)
+
+    def _dispatch(self, now: datetime) -> Dispatched:
+        with self._dispatching:
+            if self._stopping:
+                return Dispatched()
+            return dispatch(self.store, self.handoff, self.pool, now=now, holder=self.deliverer.holder)
 
     async def rescue(self, now: datetime, *, everything: bool = False) -> RescueReport:
         """Settle what dead processes left."""
@@ -119,7 +136,7 @@ class Machine:
         """Every verb as of `now`, again and again until nothing that is due then can move."""
         begun = _copy(self.tally)
         rescued = await self.rescue(now, everything=self.store.is_sqlite)
-        entered = advanced = queued = idle = 0
+        entered = advanced = queued = idle = due_before = 0
         while idle < 3:
             before = _copy(self.tally)
             await self.replan(now)
@@ -132,13 +149,15 @@ class Machine:
             entered += enrolled.total + reacted.entered
             advanced += moved.looked_at
             queued += moved.queued
-            refused_only = self.tally.settled - before.settled == self.tally.refused - before.refused
-            if reacted.people or enrolled.total or moved.looked_at or (given.deliveries and not refused_only):
+            left = await self.store.look(outbox.count_due, now=now)
+            went = self.tally.settled - before.settled > self.tally.refused - before.refused
+            if reacted.people or enrolled.total or moved.looked_at or went or left < due_before:
                 idle = 0
             elif given.deliveries:
                 idle += 1  # held for something that this tick cannot bring about
             else:
                 break
+            due_before = left
         await self.rescue(now)
         await self.store.write(ticks.note, "tick", civil=now)
         return TickReport(
@@ -169,6 +188,11 @@ def check_civil(store: Store, now: datetime, *, may_run_ahead: bool) -> None:
             f"{now:%Y-%m-%d %H:%M} UTC is ahead of the clock ({machine:%Y-%m-%d %H:%M}), and mail leaves this machine. "
             "Use an inbox or a local relay, or say --really-send-ahead."
         )
+
+
+def _gone(connection: Connection, holder: str, now: datetime) -> None:
+    outbox.let_go(connection, holder, now=now)
+    ticks.gone(connection, holder)
 
 
 def _copy(tally: Tally) -> Tally:

@@ -55,5 +55,4 @@ def prune(
             pause()
     with store.begin() as connection:
         batches = retention.forget_batches(connection)
-        retention.expire_paused(connection, now=now)
     return Pruned(deliveries, messages, batches)

@@ -1,5 +1,6 @@
 """
 Settle what dead processes left behind: claims go back to the queue, mails that were on their way become uncertain.
+What a pause kept until it was too late expires.
 
 Nobody can know whether an uncertain mail arrived. `on_uncertain` says what then: `hold` waits for a person's word (or
 for a bounce, click or unsubscribe that proves it), `resend`, the default of deadline mail, sends it once more with the
@@ -24,6 +25,7 @@ class RescueReport:
     poisoned: int = 0
     uncertain: int = 0
     resent: int = 0
+    expired: int = 0
 
 
 def rescue(store: Store, *, now: datetime, everything: bool = False) -> RescueReport:
@@ -44,7 +46,8 @@ def rescue(store: Store, *, now: datetime, everything: bool = False) -> RescueRe
     with store.begin() as connection:
         live = look(connection)
         resent = _resend(connection, live, now) if live is not None else 0
-    return RescueReport(total.requeued, total.poisoned, total.uncertain, resent)
+        expired = outbox.expire_paused(connection, now=now) if live is not None and live.paused else 0
+    return RescueReport(total.requeued, total.poisoned, total.uncertain, resent, expired)
 
 
 def _resend(connection: Connection, live: Live, now: datetime) -> int:

@@ -36,6 +36,7 @@ from sqlalchemy import (
 from rfs_mail.core.lifecycle import OPEN_STATES, UNSETTLED, WENT_OUT, DeliveryState
 from rfs_mail.core.reasons import Reason
 from rfs_mail.store.database import machine_time
+from rfs_mail.store.dialect import among
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, BigId
 
@@ -103,6 +104,8 @@ class Candidate:
     deadline: bool
     due_at: datetime
     not_after: datetime
+    rescues: int = 0
+    """How often a process died while it worked on this one."""
 
     @property
     def urgency(self) -> tuple[bool, datetime, datetime, int]:
@@ -135,7 +138,7 @@ def due(
                 QUEUED,
                 delivery.c.next_at <= now,
                 ~exists().where(busy.c.person_id == delivery.c.person_id, _in_flight(busy)),
-                delivery.c.person_id.not_in(leave_out) if leave_out else true(),
+                ~among(connection, delivery.c.person_id, leave_out) if leave_out else true(),
             )
             .order_by(delivery.c.next_at)
             .limit(share)
@@ -158,6 +161,16 @@ def campaigns_with_due(connection: Connection, *, now: datetime) -> list[str]:
         delivery.c.next_at <= now,
     )
     return list(connection.execute(select(campaign.c.id).where(campaign.c.state != "paused", ready)).scalars())
+
+
+def count_due(connection: Connection, *, now: datetime) -> int:
+    """How many queued deliveries of campaigns that are not paused may go by now."""
+    return connection.execute(
+        select(func.count())
+        .select_from(delivery)
+        .join(campaign, campaign.c.id == delivery.c.campaign_id)
+        .where(campaign.c.state != "paused", QUEUED, delivery.c.next_at <= now)
+    ).scalar_one()
 
 
 def count_in_flight(connection: Connection) -> int:
@@ -201,7 +214,7 @@ def open_batch(connection: Connection, batch_id: int, epoch: int, holder: str) -
         update(batch)
         .where(batch.c.id == batch_id, batch.c.epoch == epoch, batch.c.state == "live")
         .where(or_(batch.c.holder.is_(None), batch.c.holder == holder))
-        .values(holder=holder, lease_until=_lease_end(connection))
+        .values(state="open", holder=holder, lease_until=_lease_end(connection))
     )
     if taken.rowcount == 0:
         return None
@@ -514,9 +527,8 @@ def settle(connection: Connection, moves: Sequence[Move], *, origin: Sequence[De
                 for m in ending
             ],
         )
-        wake(connection, {m.enrollment_id: m.at for m in ending if m.state is not _S.UNCERTAIN})
         # An uncertain mail is settled for its enrollment too: the next step must not wait for a person's word.
-        wake(connection, {m.enrollment_id: m.at for m in ending if m.state is _S.UNCERTAIN})
+        wake(connection, {m.id: m.enrollment_id for m in ending}, at={m.id: m.at for m in ending})
     if back:
         connection.execute(
             _REQUEUE,
@@ -536,8 +548,12 @@ def settle(connection: Connection, moves: Sequence[Move], *, origin: Sequence[De
     return {m.id for m in mine}
 
 
-_HELD = select(delivery.c.id, delivery.c.state, delivery.c.batch_id, delivery.c.epoch).where(
-    delivery.c.id.in_(bindparam("ids", expanding=True))
+# Locked where there are locks a row, so that nobody moves them between this look and the move.
+_HELD = (
+    select(delivery.c.id, delivery.c.state, delivery.c.batch_id, delivery.c.epoch)
+    .where(delivery.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(delivery.c.id)
+    .with_for_update()
 )
 
 
@@ -573,6 +589,8 @@ _REQUEUE = (
             else_=delivery.c.next_at,
         ),
         attempt=delivery.c.attempt - bindparam("b_back"),
+        # An attempt that counts for nothing does not begin the life of a delivery either.
+        first_attempt_at=case((delivery.c.attempt - bindparam("b_back") > 0, delivery.c.first_attempt_at), else_=None),
         reason=bindparam("b_reason"),
         detail=bindparam("b_detail", type_=delivery.c.detail.type),
         code=bindparam("b_code"),
@@ -582,7 +600,11 @@ _REQUEUE = (
 
 _WAKE = (
     update(enrollment)
-    .where(enrollment.c.id == bindparam("b_id"), enrollment.c.state == "active", enrollment.c.waiting_on.is_not(None))
+    .where(
+        enrollment.c.id == bindparam("b_id"),
+        enrollment.c.state == "active",
+        enrollment.c.waiting_on == bindparam("b_delivery"),
+    )
     .values(
         waiting_on=None,
         previous_at=bindparam("b_at", type_=enrollment.c.previous_at.type),
@@ -594,39 +616,69 @@ _WAKE = (
 )
 
 
-def wake(connection: Connection, settled: Mapping[int, datetime]) -> None:
-    """Tell enrollments that the delivery they wait for is settled: the step above was done then."""
+def wake(connection: Connection, settled: Mapping[int, int], *, at: datetime | Mapping[int, datetime]) -> None:
+    """
+    Tell enrollments that a delivery is settled: the step above was done then. `settled`: delivery -> its enrollment.
+
+    Only those that wait for this very delivery are moved: the truth about an uncertain one may come much later.
+    """
     if settled:
-        connection.execute(_WAKE, [{"b_id": who, "b_at": at} for who, at in settled.items()])
+        connection.execute(
+            _WAKE,
+            [
+                {"b_delivery": one, "b_id": who, "b_at": at if isinstance(at, datetime) else at[one]}
+                for one, who in settled.items()
+            ],
+        )
 
 
-def renew(connection: Connection, holder: str) -> int:
-    """Renew the lease of every live batch of this holder; returns how many there are."""
+_HELD_BATCH = batch.c.state.in_(("live", "open"))
+
+
+def renew(connection: Connection, holder: str, *, leave_out: Sequence[int] = ()) -> int:
+    """Renew the lease of every batch this holder has, but for those it has dropped; returns how many there are."""
     return connection.execute(
         update(batch)
-        .where(batch.c.holder == holder, batch.c.state == "live")
+        .where(batch.c.holder == holder, _HELD_BATCH, batch.c.id.not_in(leave_out))
         .values(lease_until=_lease_end(connection))
     ).rowcount
 
 
-def close_batch(connection: Connection, batch_id: int, epoch: int) -> None:
-    """The batch is worked off; whatever it still claims goes back to the queue, blameless."""
-    release(connection, batch_id, epoch)
-    connection.execute(update(batch).where(batch.c.id == batch_id, batch.c.epoch == epoch).values(state="done"))
+def close_batch(connection: Connection, batch_id: int, epoch: int, *, now: datetime) -> None:
+    """
+    The batch is worked off; whatever it still claims goes back to the queue, blameless.
+
+    A row that is still in `sending` has no verdict, and nobody is left to bring one: it becomes uncertain.
+    """
+    mine = select(batch.c.id).where(batch.c.id == batch_id, batch.c.epoch == epoch, _HELD_BATCH)
+    _let_go(connection, mine, now=now)
 
 
-def release(connection: Connection, batch_id: int, epoch: int) -> int:
-    """Move claimed -> queued for what a batch has not begun; returns how many."""
-    return connection.execute(
+def let_go(connection: Connection, holder: str, *, now: datetime) -> None:
+    """This holder ends in order: what it has claimed and not begun goes back to the queue at once."""
+    _let_go(connection, select(batch.c.id).where(batch.c.holder == holder, _HELD_BATCH), now=now)
+
+
+def _let_go(connection: Connection, batches: Select[tuple[int]], *, now: datetime) -> None:
+    ids = list(connection.execute(batches).scalars())
+    held = and_(delivery.c.batch_id.in_(ids), _in_flight(delivery))
+    connection.execute(
+        update(delivery).where(held, delivery.c.state == "claimed").values(state="queued", batch_id=None)
+    )
+    _make_uncertain(connection, held, now)
+    connection.execute(update(batch).where(batch.c.id.in_(ids)).values(state="done"))
+
+
+def _make_uncertain(connection: Connection, held: ColumnElement[bool], now: datetime) -> tuple[int, ...]:
+    """Move sending -> uncertain: whoever sent it will not tell any more. Returns their ids."""
+    rows = connection.execute(
         update(delivery)
-        .where(
-            delivery.c.batch_id == batch_id,
-            delivery.c.epoch == epoch,
-            _in_flight(delivery),
-            delivery.c.state == "claimed",
-        )
-        .values(state="queued", batch_id=None)
-    ).rowcount
+        .where(held, delivery.c.state == "sending")
+        .values(state="uncertain", settled_at=now, reason=Reason.HOLDER_DIED.value)
+        .returning(delivery.c.id, delivery.c.enrollment_id)
+    ).all()
+    wake(connection, {row.id: row.enrollment_id for row in rows}, at=now)
+    return tuple(row.id for row in rows)
 
 
 # -- stopping what is not yet at the wire ------------------------------------------------------------------------------
@@ -655,33 +707,44 @@ def skip_open(
             detail=dict(detail) if detail is not None else None,
             settled_at=now,
         )
-        .returning(delivery.c.enrollment_id)
+        .returning(delivery.c.id, delivery.c.enrollment_id)
     ).all()
-    wake(connection, {row.enrollment_id: now for row in rows})
+    wake(connection, {row.id: row.enrollment_id for row in rows}, at=now)
     return len(rows)
 
 
-def expire_overdue(connection: Connection, *, now: datetime, limit: int = 2000) -> int:
-    """Move queued -> expired where the time is over and nothing has taken it: paused campaigns, long outages."""
-    ids = list(
-        connection.execute(
-            select(delivery.c.id).where(delivery.c.state == "queued", delivery.c.not_after < now).limit(limit)
-        ).scalars()
-    )
-    if not ids:
-        return 0
+def expire_paused(connection: Connection, *, now: datetime, limit: int = 2000) -> int:
+    """Move queued -> expired where the time ran out while the campaign is paused: no dispatch looks at these."""
     rows = connection.execute(
-        update(delivery)
-        .where(delivery.c.id.in_(ids), delivery.c.state == "queued")
-        .values(
-            state="expired",
-            settled_at=now,
-            reason=case((delivery.c.reason.is_(None), Reason.TOO_LATE.value), else_=delivery.c.reason),
-        )
-        .returning(delivery.c.enrollment_id)
+        select(delivery.c.id, delivery.c.enrollment_id, delivery.c.not_after)
+        .join(campaign, campaign.c.id == delivery.c.campaign_id)
+        .where(campaign.c.state == "paused", QUEUED, delivery.c.not_after < now)
+        .limit(limit)
+        .with_for_update(of=delivery, skip_locked=True)
     ).all()
-    wake(connection, {row.enrollment_id: now for row in rows})
+    if rows:
+        connection.execute(
+            _EXPIRE,
+            [
+                {"b_id": row.id, "b_at": now,
+                 "b_detail": {"not_after": row.not_after.isoformat(), "held_by": Reason.HELD_PAUSED_CAMPAIGN.value}}
+                for row in rows
+            ],
+        )  # fmt: skip
+        wake(connection, {row.id: row.enrollment_id for row in rows}, at=now)
     return len(rows)
+
+
+_EXPIRE = (
+    update(delivery)
+    .where(delivery.c.id == bindparam("b_id"), QUEUED)
+    .values(
+        state="expired",
+        settled_at=bindparam("b_at", type_=delivery.c.settled_at.type),
+        reason=Reason.TOO_LATE.value,
+        detail=bindparam("b_detail", type_=delivery.c.detail.type),
+    )
+)
 
 
 # -- rescue ------------------------------------------------------------------------------------------------------------
@@ -703,18 +766,26 @@ def rescue(connection: Connection, *, now: datetime, everything: bool = False) -
 
     A holder is dead when its lease has lapsed by the database's clock; `everything` is for the one sender of a SQLite
     database, whose lock proves that no other holder lives.
+
+    A rescue counts against the rows of a batch that was being worked on, because one of them may have killed the
+    holder. Such rows travel alone from then on; one that was alone and is rescued for the third time is given up. Rows
+    that only stood in line are as innocent as before.
     """
-    lapsed = select(batch.c.id).where(batch.c.state == "live")
+    lapsed = select(batch.c.id, batch.c.state, batch.c.size).where(_HELD_BATCH)
     if not everything:
         lapsed = lapsed.where(batch.c.lease_until < machine_time(connection))
-    dead = list(connection.execute(lapsed.limit(500)).scalars())
-    if not dead:
+    found = connection.execute(lapsed.order_by(batch.c.id).limit(500).with_for_update(skip_locked=True)).all()
+    if not found:
         return Rescued()
+    dead = [row.id for row in found]
+    begun = [row.id for row in found if row.state == "open"]
+    alone = [row.id for row in found if row.state == "open" and row.size == 1]
     connection.execute(update(batch).where(batch.c.id.in_(dead)).values(state="dead", epoch=batch.c.epoch + 1))
     held = and_(delivery.c.batch_id.in_(dead), _in_flight(delivery))
     poisoned = connection.execute(
         update(delivery)
         .where(held, delivery.c.state == "claimed", delivery.c.rescues >= POISON_AFTER - 1)
+        .where(delivery.c.batch_id.in_(alone))
         .values(
             state="failed",
             rescues=delivery.c.rescues + 1,
@@ -722,21 +793,19 @@ def rescue(connection: Connection, *, now: datetime, everything: bool = False) -
             detail={"times": POISON_AFTER},
             settled_at=now,
         )
-        .returning(delivery.c.enrollment_id)
+        .returning(delivery.c.id, delivery.c.enrollment_id)
     ).all()
+    wake(connection, {row.id: row.enrollment_id for row in poisoned}, at=now)
     requeued = connection.execute(
         update(delivery)
         .where(held, delivery.c.state == "claimed")
-        .values(state="queued", batch_id=None, rescues=delivery.c.rescues + 1)
+        .values(
+            state="queued",
+            batch_id=None,
+            rescues=case((delivery.c.batch_id.in_(begun), delivery.c.rescues + 1), else_=delivery.c.rescues),
+        )
     ).rowcount
-    uncertain = connection.execute(
-        update(delivery)
-        .where(held, delivery.c.state == "sending")
-        .values(state="uncertain", settled_at=now, reason=Reason.HOLDER_DIED.value)
-        .returning(delivery.c.id, delivery.c.enrollment_id)
-    ).all()
-    wake(connection, {row.enrollment_id: now for row in [*poisoned, *uncertain]})
-    return Rescued(len(dead), requeued, len(poisoned), tuple(row.id for row in uncertain))
+    return Rescued(len(dead), requeued, len(poisoned), _make_uncertain(connection, held, now))
 
 
 def uncertain(connection: Connection, *, limit: int = 1000) -> list[AnyRow]:

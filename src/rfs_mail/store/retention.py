@@ -5,7 +5,6 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select
 
 from rfs_mail.core.lifecycle import UNSETTLED
-from rfs_mail.store import outbox
 from rfs_mail.store.dialect import insert
 from rfs_mail.store.tables import TABLES
 
@@ -56,8 +55,3 @@ def forget_batches(connection: Connection) -> int:
     return connection.execute(
         delete(batch).where(batch.c.state.in_(("done", "dead")), batch.c.id.not_in(held))
     ).rowcount
-
-
-def expire_paused(connection: Connection, *, now: datetime) -> int:
-    """Expire what is queued in paused campaigns and is too late by now; returns how many."""
-    return outbox.expire_overdue(connection, now=now)

@@ -527,7 +527,7 @@ class Batch(SQLModel, table=True):
     id: int | None = _id()
     epoch: int = 1
     state: str = _text("live")
-    """live, done or dead."""
+    """live (given out), open (being worked on), done or dead."""
     relay: str = _text()
     operator: str = _text()
     holder: str | None = None
