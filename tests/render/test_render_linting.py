@@ -207,3 +207,10 @@ def test_a_layout_that_leaves_out_what_must_be_there_is_an_error() -> None:
         ("templates/_layout.txt", "missing-word", "warning"),
     ]
     assert {finding.code for finding in lint_layouts({})} == {"missing-layout"}
+
+
+def test_a_target_that_is_a_value_may_be_written_with_spaces():
+    """A link to `{{ window.source }}` is an address to go to, however the tag is spaced."""
+    files = {"a/b.md": '---\nsubject: "Hello there"\n---\nRead [the notice]({{ window.source }}).\n'}
+    findings = lint_mail(files, "a/b", languages=("en",), default_language="en", windows=True)
+    assert [] == [finding for finding in findings if finding.code == "address"]

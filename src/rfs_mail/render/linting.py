@@ -35,7 +35,7 @@ _AIMLESS: Final = frozenset(
         "haz clic aquí", "haga clic aquí", "clic aquí", "aquí", "este enlace", "enlace", "más", "leer más",
     }
 )  # fmt: skip
-_LINK: Final = re.compile(r"(?<!!)\[(?P<label>[^\[\]]*)\]\(\s*<?(?P<target>[^)\s>]*)")
+_LINK: Final = re.compile(r"(?<!!)\[(?P<label>[^\[\]]*)\]\(\s*<?(?P<target>(?:\{\{.*?\}\}|[^)\s>])*)")
 _ANCHOR: Final = re.compile(
     r"<a\b[^>]*?\bhref\s*=\s*[\"'](?P<target>[^\"']*)[\"'][^>]*>(?P<label>.*?)</a>", re.DOTALL | re.IGNORECASE
 )

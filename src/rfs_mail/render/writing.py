@@ -175,7 +175,7 @@ class TextWriter:
             case "rule":
                 return "-" * 20
             case _:
-                return inside if MARK.search(inside) else fold(inside)
+                return inside  # the finished text is folded, once, when the list's own indent is known
 
     def _list(self, block: Block) -> str:
         count = _Count(block.start)
