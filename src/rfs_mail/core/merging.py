@@ -201,7 +201,7 @@ def standing(draft: Draft, entity: str, shut: Shut) -> Standing:
     blocked = shut.get(draft.hash, {})
     if draft.stopped:
         return Standing(_NOBODY, "stopped")
-    entities = _NOBODY if "" in blocked else draft.entities - blocked.keys() if blocked else draft.entities
+    entities = _NOBODY if "" in blocked else draft.entities.difference(blocked)
     if entity in entities:
         return Standing(entities, "")
     reason = blocked.get(entity) or blocked.get("")

@@ -7,13 +7,13 @@ spellings that reach one mailbox (dots and plus at Gmail, plus elsewhere where t
 somebody who left as `a.b+x@gmail.com` is not mailed as `ab@gmail.com`; it is only ever stored as a keyed hash.
 """
 
-import hmac
 import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
@@ -222,14 +222,14 @@ def suppression_form(key: str) -> str:
 
 def address_hash(secret: bytes, key: str) -> bytes:
     """
-    The keyed hash of an identity key's suppression form: HMAC-SHA-256, its first 16 bytes.
+    The keyed hash of an identity key's suppression form: 16 bytes of BLAKE2b with a key (RFC 7693).
 
-    `secret` is the key of the suppression list and is never rotated. It must not be empty: without it a list of
-    addresses could be guessed from the hashes.
+    `secret` is the key of the suppression list, 1 to 64 bytes, and is never rotated. It must not be empty: without it
+    the addresses of a list could be guessed from their hashes.
     """
     if not secret:
         raise ValueError("the suppression key is empty: an unkeyed hash of an address can be guessed")
-    return hmac.digest(secret, suppression_form(key).encode(), "sha256")[:HASH_BYTES]
+    return blake2b(suppression_form(key).encode(), key=secret, digest_size=HASH_BYTES).digest()
 
 
 # -- mailboxes that are not people -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ with its figures, so after a crash the same file finishes the job: rows that are
 
 import gc
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,9 +37,12 @@ CHUNK = 30_000
 """Rows that are read before any is merged: sorted among each other they touch far fewer pages of the database."""
 
 BATCH = 2_000
-"""Rows merged in one transaction, so that it stays under 100 ms."""
+"""The most rows merged in one transaction."""
 
-FREE_SHARE = 0.5
+HELD_SECONDS = 0.07
+"""How long a transaction should hold the database; batches get smaller where it takes longer."""
+
+FREE_SHARE = 0.4
 """
 After a batch the database is left free for at least this part of the time the batch held it: those who wait for it
 poll, now and then, and must have a fair chance to find it free.
@@ -150,7 +153,7 @@ def import_signups(
     with open_signup_file(file) as opened, _rare_collections():
         columns = match_columns(opened.header, fields, mapping)
         reader = RowReader(columns, fields, terms)
-        tally = _Tally(entity=entity)
+        tally = _Tally()
         job = _Job(store, opened, reader, source, entity, now, tally, progress, pause)
         import_id: int | None = None
         rejected_file = dropped_file = None
@@ -183,8 +186,8 @@ def import_signups(
             dropped_file=dropped_file,
             warnings=_warnings(opened, columns.fields, signed_up_at),
             people=tally.people,
-            may_be_mailed_by=dict(sorted(tally.may.items())),
-            may_not_be_mailed=dict(sorted(tally.may_not.items())),
+            may_be_mailed_by=tally.may(),
+            may_not_be_mailed=tally.may_not(),
             would_start=dict(sorted(tally.starts.items())) if dry_run else None,
         )
 
@@ -255,7 +258,7 @@ class _Job:
 
         turns = _Turns(self.pause)
         with batch_writer(self.store) as writer:
-            for batch in self._batches(keep, note):
+            for batch in self._batches(keep, note, turns):
 
                 def work(connection: Connection, batch: Sequence[Signup] = batch) -> Merged:
                     merged = merge_signups(
@@ -265,13 +268,14 @@ class _Job:
                     return merged
 
                 merged = turns.take(partial(writer.write, work))
-                for signup, outcome in zip(batch, merged.outcomes, strict=True):
-                    if outcome.kind == "rejected":
-                        leftovers.reject(self.tally.refuse(signup, outcome))
-                    else:
-                        self.tally.count(outcome.kind)
-                        if seen.add(outcome.person_id):
-                            self.tally.stand(merged.standings[signup.address.key])
+                self.tally.count(merged.outcomes)
+                if any(outcome.kind == "rejected" for outcome in merged.outcomes):
+                    for signup, outcome in zip(batch, merged.outcomes, strict=True):
+                        if outcome.kind == "rejected":
+                            leftovers.reject(self.tally.refuse(signup, outcome))
+                for person_id, standing in merged.standings.values():
+                    if seen.add(person_id):
+                        self.tally.standings[standing] += 1
                 self._tell()
             writer.write(
                 lambda connection: note_import(
@@ -297,11 +301,13 @@ class _Job:
         keys: set[int] = set()
         owners: dict[int, int] = {}
         counted: dict[str, set[int]] = {campaign: set() for campaign in starting}
-        for batch in self._batches(self.tally.reject, self.tally.note):
+        turns = _Turns(self.pause)
+        for batch in self._batches(self.tally.reject, self.tally.note, turns):
             with self.store.read() as connection:
                 merged = merge_signups(
                     connection, batch, source=self.source, entity=self.entity, now=self.now, dry_run=True
                 )
+            kinds: list[str] = []
             for signup, outcome in zip(batch, merged.outcomes, strict=True):
                 # The database has no trace of the rows before: they are remembered by 64 bits each.
                 who, key = hash(signup.address.key), hash(signup.key)
@@ -317,28 +323,32 @@ class _Job:
                         kind = "unchanged"
                     elif who in people:
                         kind = "merged"
-                self.tally.count(kind)
-                standing = merged.standings[signup.address.key]
+                kinds.append(kind)
+                standing = merged.standings[signup.address.key][1]
                 if who not in people:
                     people.add(who)
-                    self.tally.stand(standing)
+                    self.tally.standings[standing] += 1
                 if kind != "unchanged":
                     keys.add(key)
                     for campaign, (entity, since) in starting.items():
                         if signup.at >= since and entity in standing.entities and who not in counted[campaign]:
                             counted[campaign].add(who)
                             self.tally.starts[campaign] += 1
+            self.tally.kinds.update(kinds)
             self._tell()
 
-    def _batches(self, reject: Callable[[Rejection], None], note: Callable[[Note], None]) -> Iterator[Sequence[Signup]]:
+    def _batches(
+        self, reject: Callable[[Rejection], None], note: Callable[[Note], None], turns: "_Turns"
+    ) -> Iterator[Sequence[Signup]]:
         """
         The file's sign-ups in batches, those of a chunk in the order of their hashes.
 
         Rows of one person keep their order. A file that fits into one batch keeps it altogether. While the batches of
-        one chunk are given out, the next chunk is read a batch at a time.
+        one chunk are given out, as many rows of the next are read after each.
         """
-        ready: deque[Sequence[Signup]] = deque()
+        ready = _Slices([])
         chunk: list[Signup] = []
+        due = 0
         read = self.reader.read
         for row in self.file:
             said = Rejection(row.line, "row", "", row.reason) if isinstance(row, BadRow) else read(*row)
@@ -349,13 +359,17 @@ class _Job:
                 for found in said.notes:
                     note(found)
             chunk.append(said)
-            if ready and len(chunk) % BATCH == 0:
-                yield ready.popleft()
+            if len(chunk) >= due and ready.left:
+                batch = ready.take(turns.size)
+                due += len(batch)
+                yield batch
             if len(chunk) == CHUNK:
-                yield from ready
-                ready, chunk = deque(_split(chunk)), []
-        yield from ready
-        yield from _split(chunk)
+                while ready.left:
+                    yield ready.take(turns.size)
+                ready, chunk, due = _Slices(chunk), [], 0
+        for rest in (ready, _Slices(chunk)):
+            while rest.left:
+                yield rest.take(turns.size)
 
     def _tell(self) -> None:
         if self.progress is not None:
@@ -363,11 +377,12 @@ class _Job:
 
 
 class _Turns:
-    """Leaves the database to others between two batches."""
+    """Shares the database with others: how large a batch may be, and when the next may begin."""
 
     def __init__(self, pause: Callable[[float], None]) -> None:
         self._pause = pause
         self._free_until = 0.0
+        self.size = BATCH
 
     def take(self, work: Callable[[], Merged]) -> Merged:
         """Wait for our turn, do it, and give way."""
@@ -377,15 +392,32 @@ class _Turns:
         began = clock.monotonic()
         done = work()
         ended = clock.monotonic()
-        self._free_until = ended + FREE_SHARE * (ended - began)
+        held = ended - began
+        self._free_until = ended + FREE_SHARE * held
+        fits = self.size * HELD_SECONDS / max(held, 1e-6)
+        self.size = max(1, BATCH // 8, min(BATCH, round((self.size + fits) / 2)))
         return done
 
 
-def _split(chunk: list[Signup]) -> Iterator[Sequence[Signup]]:
-    if len(chunk) > BATCH:
-        chunk.sort(key=lambda signup: signup.hash)
-    for start in range(0, len(chunk), BATCH):
-        yield chunk[start : start + BATCH]
+class _Slices:
+    """Sign-ups to be given out piece by piece; those that do not fit into one piece in the order of their hashes."""
+
+    def __init__(self, signups: list[Signup]) -> None:
+        if len(signups) > BATCH:
+            signups.sort(key=lambda signup: signup.hash)
+        self._signups = signups
+        self._next = 0
+
+    @property
+    def left(self) -> bool:
+        """Is there any to give?"""
+        return self._next < len(self._signups)
+
+    def take(self, size: int) -> list[Signup]:
+        """The next so many."""
+        piece = self._signups[self._next : self._next + size]
+        self._next += size
+        return piece
 
 
 # -- counting ----------------------------------------------------------------------------------------------------------
@@ -395,14 +427,12 @@ def _split(chunk: list[Signup]) -> Iterator[Sequence[Signup]]:
 class _Tally:
     """The figures of a run, as they grow."""
 
-    entity: str
     kinds: Counter[str] = field(default_factory=Counter)
     rejected_because: Counter[str] = field(default_factory=Counter)
     first_rejected: list[RejectedRow] = field(default_factory=list)
     said: dict[tuple[str, str, str], list[int | str]] = field(default_factory=dict)
-    people: int = 0
-    may: Counter[str] = field(default_factory=Counter)
-    may_not: Counter[str] = field(default_factory=Counter)
+    standings: Counter[Standing] = field(default_factory=Counter)
+    """How many different people stand like this."""
     starts: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -420,8 +450,9 @@ class _Tally:
             rejected=kinds["rejected"],
         )
 
-    def count(self, kind: str) -> None:
-        self.kinds[kind] += 1
+    def count(self, outcomes: Sequence[Outcome]) -> None:
+        """Count what became of a batch, but for the rejected rows: those are told one by one."""
+        self.kinds.update(outcome.kind for outcome in outcomes if outcome.kind != "rejected")
 
     def reject(self, rejection: Rejection) -> None:
         self.kinds["rejected"] += 1
@@ -457,13 +488,25 @@ class _Tally:
         ]
         return tuple(sorted(counts, key=lambda count: (order[count.kind], -count.count, count.line)))
 
-    def stand(self, standing: Standing) -> None:
-        """Count one more person by who may mail her."""
-        self.people += 1
-        for entity in standing.entities:
-            self.may[entity] += 1
-        if standing.why_not:
-            self.may_not[standing.why_not] += 1
+    @property
+    def people(self) -> int:
+        """How many different people."""
+        return self.standings.total()
+
+    def may(self) -> dict[str, int]:
+        """Entity -> how many people it may mail."""
+        told = Counter[str]()
+        for standing, people in self.standings.items():
+            told.update(dict.fromkeys(standing.entities, people))
+        return dict(sorted(told.items()))
+
+    def may_not(self) -> dict[str, int]:
+        """Why the entity of the import may not mail the others."""
+        told = Counter[str]()
+        for standing, people in self.standings.items():
+            if standing.why_not:
+                told[standing.why_not] += people
+        return dict(sorted(told.items()))
 
 
 class _Bits:

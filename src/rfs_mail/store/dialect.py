@@ -66,15 +66,15 @@ def instants(connection: Connection) -> Callable[[datetime | None], Any]:
     """How this database's driver takes an instant: microseconds on SQLite, an aware datetime on PostgreSQL."""
     if connection.dialect.name == "postgresql":
         return _aware
-    remembered: dict[int, tuple[datetime, int]] = {}  # the same objects are asked for again and again
+    kept: dict[int, tuple[int, datetime]] = {}  # the same objects are asked for again and again
 
     def microseconds(instant: datetime | None) -> int | None:
         if instant is None:
             return None
-        known = remembered.get(id(instant))
+        known = kept.get(id(instant))
         if known is None:
-            known = remembered[id(instant)] = (instant, to_microseconds(instant))
-        return known[1]
+            known = kept[id(instant)] = (to_microseconds(instant), instant)  # held, so that its id stays its own
+        return known[0]
 
     return microseconds
 

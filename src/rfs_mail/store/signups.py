@@ -5,7 +5,7 @@ What is known of the rows is loaded, `core.merging` decides, and the rows it nam
 idempotence. Everyone who changed is touched.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
@@ -34,11 +34,11 @@ _NEW = ("id", "address", "mailbox", "address_hash", "operator", "created_at", *_
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of a batch: an outcome a row, in the rows' order, and the standing of every person it knows."""
+    """What became of a batch: an outcome a row, in the rows' order, and who may mail the people of its rows."""
 
     outcomes: Sequence[Outcome]
-    standings: dict[str, Standing]
-    """Identity key of the row's address -> standing; rejected rows have none."""
+    standings: Mapping[str, tuple[int, Standing]]
+    """Identity key of a row's address -> the person's id and her standing; rejected rows have none."""
 
 
 def merge_signups(
@@ -66,9 +66,8 @@ def merge_signups(
     if not dry_run:
         changed = [draft for draft in known.people.values() if draft.changed]
         _write(connection, decision, changed, source=source, entity=entity, now=now, import_id=import_id)
-    return Merged(
-        decision.outcomes, {key: standing(draft, entity, known.shut) for key, draft in decision.drafts.items()}
-    )
+    standings = {key: (draft.id, standing(draft, entity, known.shut)) for key, draft in decision.drafts.items()}
+    return Merged(decision.outcomes, standings)
 
 
 # -- what is known already ---------------------------------------------------------------------------------------------
