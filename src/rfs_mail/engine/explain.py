@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from rfs_mail.core.campaign import Branch, Mail, Step, TaskStep, Wait
+from rfs_mail.core.campaign import Branch, Step
 from rfs_mail.core.eligibility import Decision, Expire, Hold, Skip
 from rfs_mail.core.expression import Expression, evaluate
 from rfs_mail.core.expression import explain as explain_expression
@@ -26,6 +26,7 @@ from rfs_mail.core.time_words import describe
 from rfs_mail.engine import naming
 from rfs_mail.engine.advance import Foreseen, foresee
 from rfs_mail.engine.entering import Obstacle, obstacles
+from rfs_mail.engine.figures import kind_of
 from rfs_mail.engine.gate import Rules, ask_gate
 from rfs_mail.engine.live import Live, zone_of
 from rfs_mail.store import dossier
@@ -255,11 +256,11 @@ class _Asked:
                 continue
             recorded = next((name for name in names if self.is_recorded(row, name)), None)
             if recorded is not None:
-                answer = self.taken(recorded, _kind(node.step), row)
+                answer = self.taken(recorded, kind_of(node.step), row)
             elif key in ahead:
                 answer = self.foreseen(script, node.step, ahead[key])
             else:
-                answer = StepAnswer(key, _kind(node.step), "not reached", sentence=self.why_not_reached(row))
+                answer = StepAnswer(key, kind_of(node.step), "not reached", sentence=self.why_not_reached(row))
             lines = self.step_lines(script, node.step, row) if wanted is not None else ()
             answers.append(replace(answer, key=key, lines=tuple(lines)))
         if wanted is None:
@@ -348,7 +349,7 @@ class _Asked:
 
     def foreseen(self, script: Script, step: Step, seen: Foreseen) -> StepAnswer:
         """A step that lies ahead."""
-        kind = _kind(step)
+        kind = kind_of(step)
         if seen.reason is not None:
             told = self.told(seen.reason, {"expression": "", **seen.detail})
             state = "not sent" if kind == "mail" else "skipped"
@@ -367,20 +368,6 @@ class _Asked:
 
     def told(self, reason: str, detail: Mapping[str, object] | None) -> Told:
         return tell(reason, detail, zone=self.zone, now=self.now)
-
-
-def _kind(step: Step) -> str:
-    match step.action:
-        case Mail():
-            return "mail"
-        case Wait():
-            return "wait"
-        case Branch():
-            return "branch"
-        case TaskStep():
-            return "task"
-        case _:
-            return "change"
 
 
 def _arm(step: Step, arm: int) -> str:
