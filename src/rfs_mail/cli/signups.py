@@ -154,7 +154,7 @@ def _progress(*, quiet: bool) -> Iterator[Progress]:
             if not quiet and rows - said >= _LINES_EVERY:
                 said = rows
                 share = f" ({done * 100 // total} %)" if total else ""
-                typer.echo(f"{rows:,} rows{share}", err=True)
+                typer.echo(f"{count(rows, 'row')}{share}", err=True)
 
         yield line
         return
