@@ -161,9 +161,9 @@ class Mailed:
 class Client:
     """A mail client or a browser without a screen: no cookies of its own making, no redirects followed."""
 
-    def __init__(self, web: ASGIApp) -> None:
+    def __init__(self, web: ASGIApp, *, raises: bool = True) -> None:
         self._runner = asyncio.Runner()
-        transport = httpx.ASGITransport(app=web)
+        transport = httpx.ASGITransport(app=web, raise_app_exceptions=raises)
         self._http = httpx.AsyncClient(transport=transport, base_url=BASE, follow_redirects=False)
 
     def request(self, method: str, url: str, **given: Any) -> httpx.Response:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rfs_mail.web import words
-from tests.web.conftest import PostOffice
+from rfs_mail.web import create_web, words
+from tests.web.conftest import Client, PostOffice
 from tests.web.page import Page
 
 VOID_OF_SCRIPT = re.compile(r"<script|javascript:|\son[a-z]+=", re.IGNORECASE)
@@ -80,6 +80,22 @@ def test_an_unknown_path_is_a_page_for_people_and_json_for_programs(post: PostOf
     """Nobody gets a bare status."""
     assert Page(post.client.get("/nothing")).heading == "There is no such page"
     assert post.client.get("/api/nothing").json() == {"detail": "Not Found"}
+
+
+def test_a_mistake_of_ours_is_a_page_too(post: PostOffice) -> None:
+    """An exception nobody foresaw: a plain sentence, status 500, the same headers, and no detail of it."""
+    web = create_web(post.app)
+
+    async def boom() -> None:
+        raise RuntimeError("a secret in a traceback")
+
+    web.add_api_route("/boom", boom)
+    client = Client(web, raises=False)
+    answer = client.get("/boom")
+    assert (answer.status_code, Page(answer).heading) == (500, "Please try again in a moment")
+    assert "secret" not in answer.text
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    client.close()
 
 
 def pages(post: PostOffice) -> list[Page]:

@@ -16,7 +16,7 @@ from rfs_mail.core.person import Person
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.values import Stage
 from rfs_mail.errors import NotFoundError
-from rfs_mail.store import events, outbox, people, suppressions, tasks
+from rfs_mail.store import events, outbox, people, releases, suppressions, tasks
 from rfs_mail.store.outbox import Addressee
 
 
@@ -30,6 +30,26 @@ class Left:
 
 
 # -- leaving -----------------------------------------------------------------------------------------------------------
+
+SCOPES = ("entity", "topic", "partners")
+"""What a link or a page can ask to stop."""
+
+
+def unsubscribe_by_link(
+    connection: Connection, delivery_id: int, *, scope: str, source: str, now: datetime
+) -> Left | None:
+    """Leave by the link of a mail; partners are those of the live release. None where we made no such delivery."""
+    addressee = outbox.addressee(connection, delivery_id)
+    if addressee is None:
+        return None
+    partners = _partners(connection, addressee.entity_id) if scope == "partners" else ()
+    return unsubscribe(connection, addressee, scope=scope, source=source, now=now, partners=partners)
+
+
+def _partners(connection: Connection, entity_id: str) -> tuple[str, ...]:
+    release = releases.live(connection)
+    entity = release.content.entities.get(entity_id) if release is not None else None
+    return tuple(name for name in entity.partners if name != entity_id) if entity is not None else ()
 
 
 def unsubscribe(

@@ -21,15 +21,13 @@ from sqlalchemy import Connection
 from rfs_mail.core import tokens
 from rfs_mail.core.tokens import Keys, Kind
 from rfs_mail.engine import feedback
-from rfs_mail.engine.recipients import find_recipient
 from rfs_mail.errors import TokenError
-from rfs_mail.store import suppressions
+from rfs_mail.store import outbox, suppressions
 from rfs_mail.store.database import Store
 
 log = logging.getLogger(__name__)
 
 NAME = "unsubscribe.spool"
-SCOPES = ("entity", "topic", "partners")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def _read(line: bytes, keys: Keys) -> tuple[int, str, datetime] | None:
         entry: Any = json.loads(line)
         delivery_id = tokens.read(Kind.UNSUBSCRIBE, entry["token"], keys)
         at = datetime.fromisoformat(entry["at"])
-        if entry["scope"] not in SCOPES or at.tzinfo is None:
+        if entry["scope"] not in feedback.SCOPES or at.tzinfo is None:
             return None
     except (ValueError, KeyError, TypeError, AttributeError, TokenError):
         return None
@@ -115,15 +113,12 @@ def _read(line: bytes, keys: Keys) -> tuple[int, str, datetime] | None:
 
 def _unsubscribe(connection: Connection, delivery_id: int, scope: str, at: datetime) -> None:
     """As of the moment she pressed the button: an opt-in that she gave since then stands."""
-    recipient = find_recipient(connection, delivery_id)
-    if recipient is None:
-        return
-    if recipient.person is not None:
-        consents = suppressions.consents_of(connection, recipient.person.id)
-        if any(one.entity_id == recipient.entity.id and one.granted_at > at for one in consents):
+    addressee = outbox.addressee(connection, delivery_id)
+    if addressee is not None and addressee.person_id is not None:
+        consents = suppressions.consents_of(connection, addressee.person_id)
+        if any(one.entity_id == addressee.entity_id and one.granted_at > at for one in consents):
             return
-    partners = tuple(one.id for one in recipient.partners)
-    feedback.unsubscribe(connection, recipient.addressee, scope=scope, source="spool", now=at, partners=partners)
+    feedback.unsubscribe_by_link(connection, delivery_id, scope=scope, source="spool", now=at)
 
 
 @contextmanager

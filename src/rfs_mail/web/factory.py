@@ -8,11 +8,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from rfs_mail.app import App
-from rfs_mail.errors import TokenError
+from rfs_mail.errors import StoreError, TokenError
 from rfs_mail.web import notices, public
 from rfs_mail.web.forms import FormError
 from rfs_mail.web.headers import StandingHeaders, standing_headers
-from rfs_mail.web.site import PATIENCE, Site, UnavailableError
+from rfs_mail.web.site import PATIENCE, Site
 
 MACHINES = ("/api/",)
 """Paths that are asked by programs: they get JSON where a person gets a page."""
@@ -30,10 +30,20 @@ def create_web(app: App, *, patience: timedelta = PATIENCE) -> FastAPI:
     web.state.site = site
     web.include_router(public.router)
     web.add_exception_handler(TokenError, _damaged)
-    web.add_exception_handler(UnavailableError, _later)
+    web.add_exception_handler(StoreError, _later)
     web.add_exception_handler(FormError, _refused)
     web.add_exception_handler(HTTPException, _http)
-    web.add_middleware(StandingHeaders, headers=standing_headers(site.policy))
+    headers = standing_headers(site.policy)
+    web.add_middleware(StandingHeaders, headers=headers)
+
+    async def broken(request: Request, _error: Exception) -> Response:
+        """A mistake of ours: logged by the server, and a page like any other for whoever met it."""
+        answer = notices.later(request)
+        answer.headers.update(headers)  # this answer is given outside all middleware
+        answer.status_code = 500
+        return answer
+
+    web.add_exception_handler(Exception, broken)
     return web
 
 

@@ -91,8 +91,6 @@ class Site:
             raise UnavailableError("The database did not answer in time. Try again later.")
         try:
             return task.result()
-        except (StoreError, TokenError):
-            raise
         except RfsMailError:
             raise
         except Exception as error:

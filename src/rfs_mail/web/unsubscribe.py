@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from rfs_mail.core.tokens import Kind
 from rfs_mail.engine import feedback
 from rfs_mail.engine.recipients import Recipient, find_recipient
-from rfs_mail.engine.spool import SCOPES, spool_unsubscribe
+from rfs_mail.engine.spool import spool_unsubscribe
 from rfs_mail.errors import StoreError, TokenError
 from rfs_mail.web.forms import read_form
 from rfs_mail.web.notices import contact_of, notice, plain
@@ -57,7 +57,7 @@ async def leave(request: Request) -> Response:
         await _leave(site, request, delivery_id, "entity", "one-click")
         return plain(ONE_CLICK_DONE)
     scope = form.get("scope")
-    if scope not in SCOPES:
+    if scope not in feedback.SCOPES:
         return notice(request, "refused", status=400)
     await _leave(site, request, delivery_id, scope, "unsubscribe page")
     try:
@@ -95,23 +95,14 @@ async def _leave(site: Site, request: Request, delivery_id: int, scope: str, sou
     """Unsubscribe, in the database or else in the spool. Raises TokenError for a delivery that is not known."""
     now = site.app.now()
     try:
-        known = await site.write(_unsubscribe, delivery_id, scope, source, now)
+        done = await site.write(feedback.unsubscribe_by_link, delivery_id, scope=scope, source=source, now=now)
     except StoreError:
         log.warning("an unsubscribe is kept in the spool", extra={"delivery": delivery_id})
         token = request.path_params["token"]
         await asyncio.to_thread(spool_unsubscribe, site.app.settings.folder, token, scope, at=now)
         return
-    if not known:
+    if done is None:
         raise TokenError("No mail belongs to this link. Copy the whole link from the mail.")
-
-
-def _unsubscribe(connection: Connection, delivery_id: int, scope: str, source: str, now: datetime) -> bool:
-    recipient = find_recipient(connection, delivery_id)
-    if recipient is None:
-        return False
-    partners = tuple(one.id for one in recipient.partners)
-    feedback.unsubscribe(connection, recipient.addressee, scope=scope, source=source, now=now, partners=partners)
-    return True
 
 
 @dataclass(frozen=True, slots=True)
