@@ -1,0 +1,141 @@
+"""The one screen: what happened, in figures of the store, and whether the receiving server agrees."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rfs_mail.cli.demo.check import Finding
+from rfs_mail.engine.audit import CampaignFigures, Figures
+
+WIDTH = 112
+
+
+@dataclass(frozen=True, slots=True)
+class Accident:
+    """What the killed process left behind."""
+
+    at: datetime
+    killed: bool
+    lost: int
+    twice: int
+    uncertain: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that the screen says."""
+
+    start: datetime
+    end: datetime
+    port: int
+    seconds: float
+    folder: Path
+    figures: Figures
+    rejected_file: str | None
+    accident: Accident | None
+    findings: Sequence[Finding]
+    odd_answers: Sequence[str]
+    mail_shown: str | None
+    """A mail that was saved to be looked at."""
+    command: str
+    """How `rfs-mail` is called from here."""
+
+    @property
+    def holds(self) -> bool:
+        """Did everything hold?"""
+        sound = self.accident is None or (self.accident.killed and not self.accident.lost and not self.accident.twice)
+        return sound and not self.odd_answers and all(finding.holds for finding in self.findings)
+
+
+def lines(outcome: Outcome) -> Iterator[str]:
+    """The screen, line by line."""
+    figures = outcome.figures
+    span = f"{_day(outcome.start)} -> {_day(outcome.end)}"
+    said = f"rfs-mail demo   {span}, virtual time, real SMTP on 127.0.0.1:{outcome.port}"
+    yield f"{said}{f'{outcome.seconds:,.0f} s':>{max(WIDTH - len(said), 4)}}"
+    rows = (
+        f"{figures.rows:,} rows = {figures.created:,} new + {figures.merged:,} merged + "
+        f"{figures.unchanged:,} unchanged + {figures.rejected:,} rejected"
+    )
+    yield f"People     {rows}" + (f" ({outcome.rejected_file})" if outcome.rejected_file else "")
+    yield f"Mail       {_mail(figures)}"
+    yield f"Back       {_back(figures)}"
+    yield "Campaign            entered    sent   goal   next"
+    yield from (_campaign(one, outcome.end) for one in figures.campaigns)
+    if outcome.accident is not None:
+        yield _accident(outcome.accident)
+    yield "Checked against the server's own log"
+    yield from _checks(outcome.findings)
+    yield from (f"  NOT ok   {answer}" for answer in outcome.odd_answers[:5])
+    yield f"Try   {outcome.command} -C {outcome.folder} explain maria@example.org"
+    shown = f"open {outcome.mail_shown}" if outcome.mail_shown else ""
+    yield f"      {shown:<44}   make demo ARGS=--serve"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def _mail(figures: Figures) -> str:
+    reasons = list(figures.not_sent.items())
+    said = [f"{number:,} {reason.replace('_', ' ')}" for reason, number in reasons[:4]]
+    rest = sum(number for _, number in reasons[4:])
+    if rest:
+        said.append(f"{rest:,} other")
+    not_sent = f"{sum(figures.not_sent.values()):,} not sent" + (f": {', '.join(said)}" if said else "")
+    more = [f"{figures.uncertain:,} uncertain"] if figures.uncertain else []
+    more += [f"{figures.waiting:,} waiting"] if figures.waiting else []
+    return " | ".join([f"{figures.sent:,} sent", not_sent, *more])
+
+
+def _back(figures: Figures) -> str:
+    happened = figures.happened
+    filed = happened.get(("stage", "filed"), 0)
+    names = (
+        ("clicked", "human", "clicks by people"), ("clicked", "machine", "by scanners"),
+        ("unsubscribed", "", "unsubscribed"), ("bounced", "", "bounced"), ("attended", "", "came to a call"),
+    )  # fmt: skip
+    said = [f"{happened.get((name, value), 0):,} {words}" for name, value, words in names]
+    return ", ".join([*said, f"{filed:,} filed"])
+
+
+def _campaign(one: CampaignFigures, now: datetime) -> str:
+    goal = f"{one.goals / one.entered:.0%}" if one.goals is not None and one.entered else "-"
+    return f"  {one.campaign:<17}{one.entered:>8,}{one.sent:>8,}{goal:>7}   {_next(one, now)}"
+
+
+def _next(one: CampaignFigures, now: datetime) -> str:
+    if one.next_at is None:
+        return "-"
+    day = "today" if one.next_at.date() == now.date() else f"{one.next_at:%a} {one.next_at.day} {one.next_at:%b}"
+    return f"{one.next_count:,} {day} {one.next_at:%H:%M} UTC"
+
+
+def _accident(one: Accident) -> str:
+    when = f"On {one.at.day} {one.at:%b}"
+    if not one.killed:
+        return f"{when}  the process was done before it could be killed: nothing is shown by that"
+    listed = " (listed for staff)" if one.uncertain else ""
+    return (
+        f"{when}  killed in mid-send, restarted: {one.lost:,} lost, {one.twice:,} twice, "
+        f"{one.uncertain:,} uncertain{listed}"
+    )
+
+
+def _checks(findings: Sequence[Finding]) -> Iterator[str]:
+    """Those that hold, beside each other; those that do not, each with what speaks against it."""
+    row = ""
+    for finding in findings:
+        if not finding.holds:
+            continue
+        cell = f"  ok  {finding.said}"
+        if row and len(row) + len(cell) + 3 > WIDTH:
+            yield row
+            row = ""
+        row += f"   {cell}" if row else cell
+    if row:
+        yield row
+    for finding in findings:
+        if not finding.holds:
+            yield f"  NOT ok   {finding.said}: {len(finding.against):,} speak against it, such as {finding.against[0]}"
