@@ -78,8 +78,9 @@ def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetim
     batches: list[tuple[int, int]] = []
     by_campaign: dict[str, int] = {}
     for (route, operator), group in _by_way(chosen, routes).items():
-        for ids in _batches(group):
-            batches.append((outbox.claim(connection, ids, relay=route, operator=operator, holder=holder), 1))
+        batches += [
+            (outbox.claim(connection, ids, relay=route, operator=operator, holder=holder), 1) for ids in _batches(group)
+        ]
     for one in chosen:
         by_campaign[one.campaign_id] = by_campaign.get(one.campaign_id, 0) + 1
     for name, count in by_campaign.items():

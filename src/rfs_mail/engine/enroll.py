@@ -21,7 +21,7 @@ from rfs_mail.core.times import TimeExpr
 from rfs_mail.core.timing import Anchors, Instant, Moment, Planned, plan_step, resolve, shift
 from rfs_mail.engine.live import Live, Occurrence, look, zone_of
 from rfs_mail.store import enrollments
-from rfs_mail.store.database import Store
+from rfs_mail.store.database import Store, only_one
 from rfs_mail.store.enrollments import Admission, Start
 from rfs_mail.store.types import AnyRow
 
@@ -50,10 +50,10 @@ def enroll(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
         live = look(connection)
         if live is None:
             return Enrolled({})
-        for name, script in live.running.items():
-            for key in _walks_due(live, name, script, now):
+        for name, script in live.scripts.items():  # a pause stops sending, not time
+            for key in _walks_due(connection, live, name, script, now):
                 enrollments.begin_sweep(connection, name, key, now=now)
-    for name in live.running:
+    for name in live.scripts:
         while True:
             with store.begin() as connection:
                 came, more = _walk_on(connection, live, name, now)
@@ -119,29 +119,29 @@ def admission(live: Live, name: str, script: Script, *, now: datetime) -> Admiss
 # -- walks -------------------------------------------------------------------------------------------------------------
 
 
-def _walks_due(live: Live, name: str, script: Script, now: datetime) -> list[str]:
-    """The keys of the walks over all people that should have begun by now."""
+def _walks_due(connection: Connection, live: Live, name: str, script: Script, now: datetime) -> list[str]:
+    """The keys of the walks over all people that should have begun by now. The daily one waits for those before it."""
     entry = script.campaign.entry
     if entry.kind == "calendar":
         return [f"occasion:calendar:{occurrence.key}" for occurrence in _open_occurrences(live, script, now)]
-    if entry.kind == "person" and script.audience_moves_with_time:
+    if entry.kind == "person" and script.audience_moves_with_time and not _open_walks(connection, name):
         return [f"daily:{now.astimezone(UTC).date().isoformat()}"]
     return []
 
 
 def _walk_on(connection: Connection, live: Live, name: str, now: datetime) -> tuple[int, bool]:
     """One chunk of the oldest open walk of a campaign: how many entered, and is there more to do now?"""
+    if not only_one(connection, f"enroll {name}"):
+        return 0, False
     script = live.scripts[name]
     today = now.astimezone(UTC).date().isoformat()
-    for walk in enrollments.open_sweeps(connection, name):
-        if walk.key.startswith(("endings:", "replan:")):
-            continue
+    for walk in _open_walks(connection, name):
         start = _start_of(live, script, walk.key, walk.started_at, now)
         if start is None:  # its occasion is over
             _close(connection, walk, now)
             continue
         share, spent = script.campaign.entry.existing, walk.entered_today if walk.day == today else 0
-        limit = share - spent if isinstance(share, int) else None
+        limit = share - spent if isinstance(share, int) and walk.key == "existing" else None
         if limit is not None and limit <= 0:
             continue
         last = enrollments.last_person_id(connection)
@@ -153,6 +153,13 @@ def _walk_on(connection: Connection, live: Live, name: str, now: datetime) -> tu
         )  # fmt: skip
         return came, True
     return 0, False
+
+
+def _open_walks(connection: Connection, name: str) -> list[AnyRow]:
+    """The walks that enroll people and are not done; `react` and `replan` keep theirs in the same table."""
+    return [
+        walk for walk in enrollments.open_sweeps(connection, name) if not walk.key.startswith(("endings:", "replan:"))
+    ]
 
 
 def _take_chunk(

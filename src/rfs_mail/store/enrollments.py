@@ -139,7 +139,7 @@ def enroll_people(
             *[(picked.c.zone == zone, literal(at, Instant())) for zone, at in start.due_by_zone.items()], else_=due
         )
         planned = case((picked.c.zone.in_(list(start.due_by_zone)), true()), else_=false())
-    entered = _insert(
+    entered, highest = _insert(
         connection,
         admission,
         select(
@@ -150,17 +150,10 @@ def enroll_people(
             due,
             planned,
         ),
+        tell_highest=limit is not None,
     )
-    looked = up_to
-    if limit is not None and entered >= limit:
-        looked = connection.execute(
-            select(func.max(enrollment.c.person_id)).where(
-                enrollment.c.campaign_id == admission.campaign_id,
-                enrollment.c.person_id > after,
-                enrollment.c.person_id <= up_to,
-            )
-        ).scalar_one()
-    return entered, looked
+    stopped_early = limit is not None and entered >= limit
+    return entered, highest if stopped_early and highest is not None else up_to
 
 
 def enroll_by_event(
@@ -217,7 +210,7 @@ def enroll_by_event(
     if not per_window:
         picked = picked.where(_may_come_again(admission, person.c.id))
     found = picked.subquery("picked")
-    return _insert(
+    entered, _ = _insert(
         connection,
         admission,
         select(
@@ -230,10 +223,17 @@ def enroll_by_event(
             found.c.window_id,
         ),
     )
+    return entered
 
 
-def _insert(connection: Connection, admission: Admission, chosen: Select[Any]) -> int:
-    """INSERT .. SELECT of (person, occasion, entered_at, occurrence, due, planned[, window]); gives the new ones."""
+def _insert(
+    connection: Connection, admission: Admission, chosen: Select[Any], *, tell_highest: bool = False
+) -> tuple[int, int | None]:
+    """
+    INSERT .. SELECT of (person, occasion, entered_at, occurrence, due, planned[, window]).
+
+    Returns how many are new, and, only where asked, the highest person id among them.
+    """
     who = chosen.subquery("chosen")
     columns = list(who.c)
     held_out = _held_out(admission, columns[0])
@@ -261,7 +261,11 @@ def _insert(connection: Connection, admission: Admission, chosen: Select[Any]) -
     ]  # fmt: skip
     # A WHERE keeps SQLite's parser from reading ON CONFLICT as a join condition.
     statement = upsert(connection, enrollment).from_select(names, rows.where(true()), include_defaults=False)
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount
+    statement = statement.on_conflict_do_nothing()
+    if tell_highest:
+        new = connection.execute(statement.returning(enrollment.c.person_id)).scalars().all()
+        return len(new), max(new, default=None)
+    return connection.execute(statement).rowcount, None
 
 
 def _admits(admission: Admission, *, now: datetime) -> list[ColumnElement[bool]]:
@@ -335,13 +339,18 @@ def _held_out(admission: Admission, who: ColumnElement[int]) -> ColumnElement[bo
 
 
 def due(connection: Connection, *, now: datetime, limit: int) -> list[AnyRow]:
-    """Active enrollments whose time has come, the longest due first, with the zone of their people."""
+    """
+    Active enrollments whose time has come, the longest due first, with the zone of their people.
+
+    Theirs alone who asks: on PostgreSQL they are locked, and those that another transaction moves are left out.
+    """
     statement = (
         select(*enrollment.c, person.c.zone, person.c.operator)
         .join(person, person.c.id == enrollment.c.person_id)
         .where(ACTIVE, enrollment.c.due_at.is_not(None), enrollment.c.due_at <= now)
         .order_by(enrollment.c.due_at)
         .limit(limit)
+        .with_for_update(of=enrollment, skip_locked=True)
     )
     return list(connection.execute(statement))
 

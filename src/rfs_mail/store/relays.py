@@ -43,19 +43,21 @@ def refill(connection: Connection, bucket: str, *, rate: float, burst: float, no
     Fill a token bucket up to civil time `now` and return what is in it.
 
     `rate` is tokens a second, `burst` the most it holds. A new bucket holds one minute's worth: a campaign that just
-    began has no unused hour behind it.
+    began has no unused hour behind it. Neither has one that had nothing more to send for a minute: what it did not
+    use then is lost, so that no hour sees more than the rate and a minute.
     """
+    minute = min(burst, max(1.0, rate * 60))
     row = connection.execute(
         select(relay_state).where(relay_state.c.relay == bucket, relay_state.c.operator == "").with_for_update()
     ).one_or_none()
     if row is None:
-        tokens = min(burst, max(1.0, rate * 60))
         connection.execute(
-            insert(connection, relay_state).values(relay=bucket, operator="", tokens=tokens, tokens_at=now, detail={})
+            insert(connection, relay_state).values(relay=bucket, operator="", tokens=minute, tokens_at=now, detail={})
         )
-        return tokens
+        return minute
     passed = max(0.0, (now - row.tokens_at).total_seconds()) if row.tokens_at is not None else 0.0
-    tokens = min(burst, float(row.tokens) + passed * rate)
+    left_over = row.tokens >= 1 and passed >= 60
+    tokens = minute if left_over else min(burst, float(row.tokens) + passed * rate)
     _write(connection, bucket, tokens, now)
     return tokens
 
