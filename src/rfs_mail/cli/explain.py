@@ -47,6 +47,11 @@ def _print_campaign(answer: CampaignAnswer, zone: str, *, closely: bool) -> None
         _print_never_entered(answer)
     for number, enrollment in enumerate(answer.enrollments):
         typer.echo(f"  {plain(enrollment.sentence)}")
+        if number == 0:
+            for obstacle in answer.obstacles:
+                typer.echo(f"  nothing more goes: {plain(obstacle.told.sentence)}")
+                if obstacle.told.remedy:
+                    typer.echo(f"                     {plain(obstacle.told.remedy)}")
         if closely or (number == 0 and enrollment.state != "holdout"):
             _print_steps(enrollment, zone, closely=closely)
 

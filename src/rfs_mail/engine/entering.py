@@ -43,21 +43,33 @@ def obstacles(
 
     A campaign that is paused takes nobody in, which is said last.
     """
-    zone = zone_of(person.zone)
-    found: list[Found] = [
+    found = [
         *_may_not_be_mailed(connection, script, person, now),
         *_at_the_door(script, facts, now),
         *_not_started(connection, live, name, script, person, facts, now),
+        *_paused(live, name),
     ]
+    return [_told(one, person, now) for one in found]
+
+
+def mail_obstacles(
+    connection: Connection, live: Live, name: str, script: Script, person: Person, *, now: datetime
+) -> list[Obstacle]:
+    """What keeps back all mail of a campaign that she is in."""
+    found = [*_may_not_be_mailed(connection, script, person, now), *_paused(live, name)]
+    return [_told(one, person, now) for one in found]
+
+
+def _told(found: Found, person: Person, now: datetime) -> Obstacle:
+    reason, detail = found
+    return Obstacle(reason, detail, tell(reason, detail, zone=zone_of(person.zone), now=now))
+
+
+def _paused(live: Live, name: str) -> Iterator[Found]:
     row = live.campaign(name)
     if row.state == "paused":
-        by: dict[str, object] = {
-            "by": row.state_by,
-            "because": row.state_because or "no reason given",
-            "campaign": name,
-        }
-        found.append((Reason.HELD_PAUSED_CAMPAIGN, by))
-    return [Obstacle(reason, detail, tell(reason, detail, zone=zone, now=now)) for reason, detail in found]
+        because = row.state_because or "no reason given"
+        yield Reason.HELD_PAUSED_CAMPAIGN, {"by": row.state_by, "because": because, "campaign": name}
 
 
 def _may_not_be_mailed(connection: Connection, script: Script, person: Person, now: datetime) -> Iterator[Found]:

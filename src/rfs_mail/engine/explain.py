@@ -25,7 +25,7 @@ from rfs_mail.core.telling import Told, say_instant, tell
 from rfs_mail.core.time_words import describe
 from rfs_mail.engine import naming
 from rfs_mail.engine.advance import Foreseen, foresee
-from rfs_mail.engine.entering import Obstacle, obstacles
+from rfs_mail.engine.entering import Obstacle, mail_obstacles, obstacles
 from rfs_mail.engine.figures import kind_of
 from rfs_mail.engine.gate import Rules, ask_gate
 from rfs_mail.engine.live import Live, zone_of
@@ -90,7 +90,10 @@ class EnrollmentAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CampaignAnswer:
-    """One campaign. Where she never entered, `obstacles` say why; none of them: she enters at the next pass."""
+    """
+    One campaign. Where she never entered, `obstacles` say why; none of them: she enters at the next pass. Where she is
+    in it, they say what keeps back all of its mail.
+    """
 
     campaign: str
     name: str
@@ -179,8 +182,12 @@ class _Asked:
         script = self.live.scripts.get(name)
         enrolled = [self.enrollment(script, one, step) for one in reversed(self.enrollments.get(name, []))]
         if enrolled or script is None:
-            why = () if enrolled else (Obstacle(Reason.CAMPAIGN_REMOVED, {}, Told("the campaign was removed")),)
-            return CampaignAnswer(name, row.definition.name or name, row.state, tuple(enrolled), why)
+            why: list[Obstacle] = []
+            if script is None:
+                why.append(Obstacle(Reason.CAMPAIGN_REMOVED, {}, self.told(Reason.CAMPAIGN_REMOVED, {})))
+            elif any(one.state == "active" for one in enrolled):
+                why = mail_obstacles(self.connection, self.live, name, script, self.person, now=self.now)
+            return CampaignAnswer(name, row.definition.name or name, row.state, tuple(enrolled), tuple(why))
         facts = self.facts()
         return CampaignAnswer(
             name,
