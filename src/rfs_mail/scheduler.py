@@ -32,6 +32,8 @@ def schedule(
 
     `extra`: name -> (seconds, what to do), for jobs of the entry point itself.
     """
+    # A verb that is still at work when its next turn comes is meant to skip that turn; it is no news.
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
     )
