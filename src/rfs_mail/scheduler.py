@@ -20,7 +20,16 @@ from rfs_mail.engine.machine import Machine
 
 LOG = logging.getLogger(__name__)
 
-PACE = {"react": 0.5, "replan": 2.0, "enroll": 5.0, "advance": 0.5, "dispatch": 0.25, "rescue": 5.0, "alive": 10.0, "prune": 3600.0}
+PACE = {
+    "react": 0.5,
+    "replan": 2.0,
+    "enroll": 5.0,
+    "advance": 0.5,
+    "dispatch": 0.25,
+    "rescue": 5.0,
+    "alive": 10.0,
+    "prune": 3600.0,
+}
 """Verb -> seconds between two runs."""
 
 
