@@ -52,51 +52,48 @@ def every_page(connection: Connection, wanted: Wanted, limit: int = 7) -> list[i
 Keeps = Callable[[Made], bool]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "keeps"),
-    [
-        (Wanted(), lambda row: True),
-        (Wanted(campaign_id="welcome"), lambda row: row[1] == "welcome"),
-        (Wanted(campaign_id="nrfod", step_key="b"), lambda row: row[1:3] == ("nrfod", "b")),
-        (Wanted(step_key="a"), lambda row: row[2] == "a"),
-        (Wanted(states=("skipped",)), lambda row: row[3] == "skipped"),
-        (Wanted(states=("queued", "failed")), lambda row: row[3] in ("queued", "failed")),
-        (Wanted(campaign_id="nrfod", states=("bounced",)), lambda row: row[1] == "nrfod" and row[3] == "bounced"),
-        (Wanted(reason="capped"), lambda row: row[3] == "skipped"),
-        (Wanted(campaign_id="welcome", reason="render_failed"), lambda row: row[1] == "welcome" and row[3] == "failed"),
-        (Wanted(campaign_id="nowhere"), lambda row: False),
-    ],
-)
-def test_pages_hold_everything_once_newest_first(store: Store, rows: list[Made], wanted: Wanted, keeps: Keeps) -> None:
+CASES: dict[Wanted, Keeps] = {
+    Wanted(): lambda row: True,
+    Wanted(campaign_id="welcome"): lambda row: row[1] == "welcome",
+    Wanted(campaign_id="nrfod", step_key="b"): lambda row: row[1:3] == ("nrfod", "b"),
+    Wanted(step_key="a"): lambda row: row[2] == "a",
+    Wanted(states=("skipped",)): lambda row: row[3] == "skipped",
+    Wanted(states=("queued", "failed")): lambda row: row[3] in ("queued", "failed"),
+    Wanted(campaign_id="nrfod", states=("bounced",)): lambda row: row[1] == "nrfod" and row[3] == "bounced",
+    Wanted(reason="capped"): lambda row: row[3] == "skipped",
+    Wanted(campaign_id="welcome", reason="render_failed"): lambda row: row[1] == "welcome" and row[3] == "failed",
+    Wanted(campaign_id="nowhere"): lambda row: False,
+}
+
+
+def test_pages_hold_everything_once_newest_first(store: Store, rows: list[Made]) -> None:
     """However it is asked, the pages together are exactly what was meant, in one order."""
     with store.read() as connection:
-        found = every_page(connection, wanted)
-    assert found == [row[0] for row in reversed(rows) if keeps(row)]
+        found = {wanted: every_page(connection, wanted) for wanted in CASES}
+    assert found == {wanted: [row[0] for row in reversed(rows) if keeps(row)] for wanted, keeps in CASES.items()}
 
 
-@pytest.mark.parametrize(
-    ("states", "counted"),
-    [
-        ((), ("sent", "skipped", "bounced", "failed")),
-        (("failed",), ("failed",)),
-        (("queued", "sent"), ("queued", "sent")),
-    ],
-)
-def test_a_span_of_time_is_about_when_it_was_settled(
-    store: Store,
-    rows: list[Made],
-    now: datetime,
-    states: tuple[str, ...],
-    counted: tuple[str, ...],
-) -> None:
+SETTLED = ("sent", "skipped", "bounced", "failed")
+SPANS = {(): SETTLED, ("failed",): ("failed",), ("queued", "sent"): ("queued", "sent")}
+
+
+def test_a_span_of_time_is_about_when_it_was_settled(store: Store, rows: list[Made], now: datetime) -> None:
     """`since` counts, `until` does not; what is queued is asked for by name and goes by when it is due."""
     since, until = now + timedelta(minutes=10), now + timedelta(minutes=40)
     with store.read() as connection:
-        found = every_page(connection, Wanted(states=states, since=since, until=until))
-        of_one = every_page(connection, Wanted(campaign_id="nrfod", states=states, since=since, until=until))
-    expected = [row for place, row in enumerate(rows) if 10 <= place < 40 and row[3] in counted]
-    assert found == [row[0] for row in reversed(expected)]
-    assert of_one == [row[0] for row in reversed(expected) if row[1] == "nrfod"]
+        found = {
+            (states, campaign): every_page(
+                connection, Wanted(campaign_id=campaign, states=states, since=since, until=until)
+            )
+            for states in SPANS
+            for campaign in (None, "nrfod")
+        }
+    within = list(reversed(rows[10:40]))
+    assert found == {
+        (states, campaign): [row[0] for row in within if row[3] in counted and campaign in (None, row[1])]
+        for states, counted in SPANS.items()
+        for campaign in (None, "nrfod")
+    }
 
 
 def test_a_person_sees_all_of_hers(store: Store, rows: list[Made]) -> None:
