@@ -182,7 +182,7 @@ def _take_chunk(
             per_window=entry.per_window, after=after, up_to=up_to,
         )  # fmt: skip
         return came, up_to
-    planned = replace(start, due_by_zone=_first_step_by_zone(connection, live, script, start, now))
+    planned = replace(start, due_by_zone=_first_step_by_zone(connection, live, script, start, after, up_to, now))
     return enrollments.enroll_people(connection, ask, planned, now=now, after=after, up_to=up_to, limit=limit)
 
 
@@ -209,10 +209,10 @@ def _close(connection: Connection, walk: AnyRow, now: datetime) -> None:
 
 
 def _first_step_by_zone(
-    connection: Connection, live: Live, script: Script, start: Start, now: datetime
+    connection: Connection, live: Live, script: Script, start: Start, after: int, up_to: int, now: datetime
 ) -> dict[str, datetime]:
     """
-    The due time of the first step for every zone, where it depends on nothing else about the person.
+    The due time of the first step for every zone of these people, where it depends on nothing else about the person.
 
     A first step in the past is left to `advance`, which knows what `late` says.
     """
@@ -227,7 +227,7 @@ def _first_step_by_zone(
         moments[wanted] = next(o.moment for o in live.calendar[wanted] if o.key == start.occurrence_key)
     anchors = Anchors.of(moments)
     planned: dict[str, datetime] = {}
-    for name in enrollments.zones(connection):
+    for name in enrollments.zones(connection, after=after, up_to=up_to):
         zone = zone_of(name)
         ends = resolve(script.ends, anchors=anchors, zone=zone) if script.ends else None
         plan = plan_step(

@@ -85,9 +85,10 @@ class Start:
     """Zone -> due time of the first step, where it is the same for everybody of a zone; else `advance` plans it."""
 
 
-def zones(connection: Connection) -> list[str]:
-    """The zones that people live in."""
-    return list(connection.execute(select(person.c.zone).distinct()).scalars())
+def zones(connection: Connection, *, after: int, up_to: int) -> list[str]:
+    """The zones that the people with ids in `(after, up_to]` live in."""
+    among = select(person.c.zone).where(person.c.id > after, person.c.id <= up_to)
+    return list(connection.execute(among.distinct()).scalars())
 
 
 def last_person_id(connection: Connection) -> int:
@@ -299,6 +300,8 @@ def _admits(admission: Admission, *, now: datetime) -> list[ColumnElement[bool]]
 def _occasion(admission: Admission, given: str) -> ColumnElement[str]:
     if given:
         return literal(given)
+    if admission.reentry_cut is None:
+        return literal("once:1")  # one is one too many, so nobody who is asked has had one
     earlier = enrollment.alias("earlier")
     count = (
         select(func.count())
