@@ -53,8 +53,8 @@ class Reaction:
     """Which of several links or answers, 0 to 1."""
 
 
-def react(received: Received, someone: Someone | None) -> list[Reaction]:
-    """What comes of one mail."""
+def react(received: Received, someone: Someone | None, *, answers: bool) -> list[Reaction]:
+    """What comes of one mail; `answers` says that it offers some."""
     step = f"{received.campaign}/{received.step}"
     rng = Random(f"{SEED} {received.recipient.casefold()} {step}")
     came = received.date
@@ -68,7 +68,7 @@ def react(received: Received, someone: Someone | None) -> list[Reaction]:
         done.append(Reaction(at, Act.CLICK, received, pick=rng.random()))
     elif rng.random() < 0.01:
         done.append(Reaction(at, Act.VIEW, received))
-    if rng.random() < ANSWERS:
+    if rng.random() < ANSWERS and answers:
         done.append(Reaction(at + timedelta(minutes=1), Act.ANSWER, received, pick=rng.random()))
     if rng.random() < 0.001:
         done.append(Reaction(at + timedelta(minutes=2), Act.PREFERENCES, received))

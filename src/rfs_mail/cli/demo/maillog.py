@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email import policy
-from email.message import EmailMessage
-from email.parser import BytesParser
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from html import unescape
 from pathlib import Path
@@ -98,17 +98,18 @@ def _received(told: dict[str, object]) -> Received:
 # -- inside a message --------------------------------------------------------------------------------------------------
 
 
-def parse(message: bytes) -> EmailMessage:
-    """The message as the standard library reads it."""
-    parsed = BytesParser(policy=policy.default).parsebytes(message)
-    assert isinstance(parsed, EmailMessage)
-    return parsed
+def parse(message: bytes) -> Message:
+    """The message as the standard library reads it: headers as they stand, bodies undone on demand."""
+    return message_from_bytes(message)
 
 
-def html_of(message: EmailMessage) -> str:
+def html_of(message: Message) -> str:
     """Its HTML body."""
-    part = message.get_body(("html",))
-    return str(part.get_content()) if part is not None else ""
+    for part in message.walk():
+        if part.get_content_type() == "text/html":
+            body = part.get_payload(decode=True)
+            return body.decode("utf-8", "replace") if isinstance(body, bytes) else ""
+    return ""
 
 
 _LINK = re.compile(r"""<a\s[^>]*?href=(["'])(.*?)\1""", re.IGNORECASE | re.DOTALL)
@@ -120,9 +121,14 @@ def links_of(html: str) -> Iterator[str]:
         yield unescape(found[2])
 
 
-def one_click_url(message: EmailMessage) -> str | None:
+def one_click_url(message: Message) -> str | None:
     """The address of the header's one-click unsubscribe (RFC 8058 section 3.1); None where it is not offered."""
     if str(message.get("List-Unsubscribe-Post", "")).strip() != "List-Unsubscribe=One-Click":
         return None
-    found = re.search(r"<(https?://[^>]+)>", str(message.get("List-Unsubscribe", "")))
+    found = re.search(r"<(https?://[^>]+)>", "".join(str(message.get("List-Unsubscribe", "")).split()))
     return found[1] if found else None
+
+
+def header_of(message: Message, name: str) -> str:
+    """A header in the letters of its reader."""
+    return str(make_header(decode_header(str(message.get(name, "")))))

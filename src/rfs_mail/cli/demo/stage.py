@@ -37,7 +37,7 @@ TOLD = "told.json"
 APPLIED_AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 """The campaigns were made live a week before the story begins."""
 
-CONNECTIONS = 4
+CONNECTIONS = 20
 """To the relay: few, because what they hold is what a crash can leave uncertain."""
 
 

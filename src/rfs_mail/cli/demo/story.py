@@ -32,8 +32,9 @@ from rfs_mail.cli.demo.people import (
     make_people,
     returning_file,
 )
+from rfs_mail.core.campaign import Mail
 from rfs_mail.engine.audit import figures
-from rfs_mail.engine.happenings import record_happenings
+from rfs_mail.engine.happenings import Happening, record_happenings
 from rfs_mail.engine.import_signups import import_signups
 from rfs_mail.engine.machine import Machine
 
@@ -95,6 +96,7 @@ class Story:
         self._order = count()
         self._ahead: list[tuple[datetime, int, Callable[[], Awaitable[None]]]] = []
         self._left: dict[str, Someone] = {}
+        self._news: list[News] = []
 
     # -- the agenda ----------------------------------------------------------------------------------------------------
 
@@ -107,10 +109,17 @@ class Story:
         for file in make_files(self.people, self.size):
             if not self._is_burst(file):
                 self._at(file.at, partial(self._import, file))
-        calendar = live.calendar if (live := self.app.live()) is not None else {}
+        live = self.app.live()
+        assert live is not None, "the campaigns were applied first"
+        self._answerable = {
+            (name, step.key)
+            for name, script in live.scripts.items()
+            for step in script.campaign.walk()
+            if isinstance(step.action, Mail) and step.action.answers
+        }
         calls = [
             Call(one.key, one.starts_at)
-            for one in calendar.get("intro_call", ())
+            for one in live.calendar.get("intro_call", ())
             if self.told.start < one.starts_at < self.told.end
         ]
         self.life = Life(self.size, calls, {one.address: one for one in self.people})
@@ -125,7 +134,7 @@ class Story:
 
     def _tell(self, news: list[News]) -> None:
         for one in news:
-            self._at(max(one.at, self.clock.now), partial(self._record, one))
+            self._at(max(one.at, self.clock.now), partial(self._hear, one))
 
     # -- telling -------------------------------------------------------------------------------------------------------
 
@@ -166,6 +175,7 @@ class Story:
             at, _, what = heapq.heappop(self._ahead)
             self.clock.now = max(self.clock.now, at)
             await what()
+        await self._hand_in()
         await self.app.store.write(_nothing)  # a click is written after its answer; wait for the last
 
     async def _tick(self, machine: Machine, moment: datetime) -> None:
@@ -177,7 +187,8 @@ class Story:
         self.say(f"{moment:%d %b %Y %H:%M}  {len(self.log.all):,} mails")
 
     def _plan_reactions(self, received: Received) -> None:
-        for reaction in react(received, self.by_mailbox.get(received.recipient.casefold())):
+        answers = (received.campaign, received.step) in self._answerable
+        for reaction in react(received, self.by_mailbox.get(received.recipient.casefold()), answers=answers):
             self._at(reaction.at, partial(self._do, reaction))
 
     # -- the accident --------------------------------------------------------------------------------------------------
@@ -217,14 +228,21 @@ class Story:
         if left:
             await self._import(returning_file(left, self.clock.now))
 
-    async def _record(self, news: News) -> None:
-        await asyncio.to_thread(
-            record_happenings, self.app.store, news.happenings, source=news.source, now=self.clock.now
-        )
+    async def _hear(self, news: News) -> None:
+        """Staff and forms hand in what they have at the next tick, each piece with its own time."""
+        self._news.append(news)
+
+    async def _hand_in(self) -> None:
+        news, self._news = self._news, []
+        by_source: dict[str, list[Happening]] = {}
+        for one in news:
+            by_source.setdefault(one.source, []).extend(one.happenings)
+        for source, happenings in by_source.items():
+            await asyncio.to_thread(record_happenings, self.app.store, happenings, source=source, now=self.clock.now)
 
     async def _attendance(self, at: datetime) -> None:
         news, later = self.life.attendance(at)
-        await self._record(news)
+        await self._hear(news)
         self._tell(later)
 
     # -- people and their mail -----------------------------------------------------------------------------------------
