@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from rfs_mail.core.campaign import Campaign, Entity, Entry, FieldSpec, Mail, ReleaseContent, Step, Topic
-from rfs_mail.engine import import_signups as engine
+from rfs_mail.engine import import_batches
 from rfs_mail.engine.import_signups import ImportReport, import_signups
 from rfs_mail.errors import UsageError
 from rfs_mail.store.database import Store
@@ -99,8 +99,8 @@ def test_the_figures_add_up(store: Store, folder: Path) -> None:
 
 def test_the_same_file_again_changes_nothing(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over several batches and chunks: every row that was taken is unchanged, and nobody is touched."""
-    monkeypatch.setattr(engine, "BATCH", 20)
-    monkeypatch.setattr(engine, "CHUNK", 60)
+    monkeypatch.setattr(import_batches, "BATCH", 20)
+    monkeypatch.setattr(import_batches, "CHUNK", 60)
     path = write(folder, many(250))
     first = load(store, path)
     touched = size(store, "touched")
@@ -116,8 +116,8 @@ def test_after_a_crash_the_same_file_finishes_the_job(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
     """The rows that were in are unchanged, and all is as if nothing had happened."""
-    monkeypatch.setattr(engine, "BATCH", 20)
-    monkeypatch.setattr(engine, "CHUNK", 60)
+    monkeypatch.setattr(import_batches, "BATCH", 20)
+    monkeypatch.setattr(import_batches, "CHUNK", 60)
     path = write(folder, many(250))
 
     class Crash(Exception):
@@ -148,8 +148,8 @@ def test_rows_of_one_person_keep_their_order_over_batches(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of rows with the same date the last of the file wins, although a chunk is sorted by address."""
-    monkeypatch.setattr(engine, "BATCH", 5)
-    monkeypatch.setattr(engine, "CHUNK", 20)
+    monkeypatch.setattr(import_batches, "BATCH", 5)
+    monkeypatch.setattr(import_batches, "CHUNK", 20)
     lines = [f"p{number % 7}@example.org,Name{number}" for number in range(70)]
     load(store, write(folder, "\n".join(["email,first_name", *lines])), signed_up_at=NOW)
     with store.read() as connection:
@@ -161,8 +161,8 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Figures, standing, notes and rejections are those of the import; not a row and not a file is made."""
-    monkeypatch.setattr(engine, "BATCH", 20)
-    monkeypatch.setattr(engine, "CHUNK", 60)
+    monkeypatch.setattr(import_batches, "BATCH", 20)
+    monkeypatch.setattr(import_batches, "CHUNK", 60)
     load(store, write(folder, many(40), "earlier.csv"))
     before = {table: size(store, table) for table in TABLES}
     files = sorted(folder.iterdir())
@@ -181,8 +181,8 @@ def test_a_dry_run_sees_an_id_that_two_people_share(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     """In one batch and over several, as the import does."""
-    monkeypatch.setattr(engine, "BATCH", batch)
-    monkeypatch.setattr(engine, "CHUNK", 4)
+    monkeypatch.setattr(import_batches, "BATCH", batch)
+    monkeypatch.setattr(import_batches, "CHUNK", 4)
     rows = ["uuid,email", "7,maya@example.org", "8,tom@example.org", "7,luis@example.org", "7,maya@example.org"]
     path = write(folder, "\n".join(rows))
     tried, done = load(store, path, dry_run=True), load(store, path)
@@ -345,8 +345,8 @@ def test_consent_that_comes_later_is_taken(store: Store, folder: Path) -> None:
 
 def test_progress_is_told_in_bytes_and_rows(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both grow, and end at the size of the file and the number of its rows."""
-    monkeypatch.setattr(engine, "BATCH", 20)
-    monkeypatch.setattr(engine, "CHUNK", 60)
+    monkeypatch.setattr(import_batches, "BATCH", 20)
+    monkeypatch.setattr(import_batches, "CHUNK", 60)
     path = write(folder, many(250))
     told: list[tuple[int, int, int]] = []
     load(store, path, progress=lambda done, total, rows: told.append((done, total, rows)))
@@ -371,8 +371,8 @@ def test_the_collector_is_left_as_it_was(sqlite_store: Store, folder: Path) -> N
 
 def test_two_imports_at_once_make_each_person_once(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same people from two sources, in opposite order: no import fails and nobody is there twice."""
-    monkeypatch.setattr(engine, "BATCH", 10)
-    monkeypatch.setattr(engine, "CHUNK", 20)
+    monkeypatch.setattr(import_batches, "BATCH", 10)
+    monkeypatch.setattr(import_batches, "CHUNK", 20)
     people = [f"p{number}@example.org" for number in range(120)]
     one = write(folder, "\n".join(["email", *people]), "one.csv")
     two = write(folder, "\n".join(["email", *reversed(people)]), "two.csv")

@@ -8,116 +8,30 @@ with its figures, so after a crash the same file finishes the job: rows that are
 
 import gc
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection
 
-from rfs_mail import clock
 from rfs_mail.core.campaign import FieldSpec
 from rfs_mail.core.csv_rows import BadRow
-from rfs_mail.core.merging import Outcome, Standing
+from rfs_mail.core.merging import Outcome
 from rfs_mail.core.signup_columns import match_columns
 from rfs_mail.core.signups import Note, Rejection, RowReader, Signup, Terms
+from rfs_mail.engine.import_batches import Turns, in_batches
+from rfs_mail.engine.import_report import ImportReport, Tally
 from rfs_mail.engine.leftovers import Leftovers
 from rfs_mail.engine.signup_file import SignupFile, open_signup_file
 from rfs_mail.errors import UsageError
 from rfs_mail.store.database import Store
-from rfs_mail.store.imports import Figures, batch_writer, begin_import, note_import
+from rfs_mail.store.imports import batch_writer, begin_import, note_import
 from rfs_mail.store.releases import live
 from rfs_mail.store.signups import Merged, merge_signups
 
-CHUNK = 30_000
-"""Rows that are read before any is merged: sorted among each other they touch far fewer pages of the database."""
-
-BATCH = 2_000
-"""The most rows merged in one transaction."""
-
-HELD_SECONDS = 0.07
-"""How long a transaction should hold the database; batches get smaller where it takes longer."""
-
-FREE_SHARE = 0.4
-"""
-After a batch the database is left free for at least this part of the time the batch held it: those who wait for it
-poll, now and then, and must have a fair chance to find it free.
-"""
-
-SHOWN = 10
-"""Rejected rows that a report quotes; the file has them all."""
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RejectedRow(_Frozen):
-    """A row that was not taken."""
-
-    line: int
-    field: str
-    reason: str
-    value: str
-
-
-class NoteCount(_Frozen):
-    """How often the same was said of a field, with the first cell it was said of."""
-
-    kind: str
-    """dropped, mended or doubtful."""
-    field: str
-    reason: str
-    count: int
-    line: int
-    value: str
-
-
-class ImportReport(_Frozen):
-    """
-    What an import did, or with `dry_run` would do. `created + merged + unchanged + rejected == rows`.
-
-    created: rows that made a new person; merged: rows added to a person who was known; unchanged: rows that were in
-    already; rejected: rows that were not taken.
-    """
-
-    file: str
-    source: str
-    entity: str
-    consent: bool
-    dry_run: bool
-    import_id: int | None
-    encoding: str
-    delimiter: str
-    columns: dict[str, str]
-    """Field -> column."""
-    unused_columns: tuple[str, ...]
-    similar_columns: tuple[tuple[str, ...], ...]
-    rows: int
-    created: int
-    merged: int
-    unchanged: int
-    rejected: int
-    blank_rows: int
-    rejected_because: dict[str, int]
-    first_rejected: tuple[RejectedRow, ...]
-    rejected_file: str | None
-    notes: tuple[NoteCount, ...]
-    dropped_file: str | None
-    warnings: tuple[str, ...]
-    people: int
-    """Different people in the file."""
-    may_be_mailed_by: dict[str, int]
-    """Entity -> how many of them it may mail, on any topic at all."""
-    may_not_be_mailed: dict[str, int]
-    """Why the entity of this import may not mail the others: no_consent, unsubscribed, suppressed, stopped."""
-    would_start: dict[str, int] | None
-    """Dry run: running campaign that a sign-up starts -> at most how many people, before its audience is asked."""
-
+__all__ = ["ImportReport", "Progress", "import_signups"]
 
 Progress = Callable[[int, int, int], None]
 """Called now and then with bytes done, bytes in all (0 where unknown) and rows done."""
@@ -153,7 +67,7 @@ def import_signups(
     with open_signup_file(file) as opened, _rare_collections():
         columns = match_columns(opened.header, fields, mapping)
         reader = RowReader(columns, fields, terms)
-        tally = _Tally()
+        tally = Tally()
         job = _Job(store, opened, reader, source, entity, now, tally, progress, pause)
         import_id: int | None = None
         rejected_file = dropped_file = None
@@ -239,7 +153,7 @@ class _Job:
     source: str
     entity: str
     now: datetime
-    tally: "_Tally"
+    tally: Tally
     progress: Progress | None
     pause: Callable[[float], None]
 
@@ -256,9 +170,9 @@ class _Job:
             if found.kind == "dropped":
                 leftovers.drop(found)
 
-        turns = _Turns(self.pause)
+        turns = Turns(self.pause)
         with batch_writer(self.store) as writer:
-            for batch in self._batches(keep, note, turns):
+            for batch in in_batches(self._signups(keep, note), turns):
 
                 def work(connection: Connection, batch: Sequence[Signup] = batch) -> Merged:
                     merged = merge_signups(
@@ -267,7 +181,7 @@ class _Job:
                     note_import(connection, import_id, self.tally.with_outcomes(merged.outcomes))
                     return merged
 
-                merged = turns.take(partial(writer.write, work))
+                merged = turns.take(writer, work)
                 self.tally.count(merged.outcomes)
                 if any(outcome.kind == "rejected" for outcome in merged.outcomes):
                     for signup, outcome in zip(batch, merged.outcomes, strict=True):
@@ -301,8 +215,8 @@ class _Job:
         keys: set[int] = set()
         owners: dict[int, int] = {}
         counted: dict[str, set[int]] = {campaign: set() for campaign in starting}
-        turns = _Turns(self.pause)
-        for batch in self._batches(self.tally.reject, self.tally.note, turns):
+        turns = Turns(self.pause)
+        for batch in in_batches(self._signups(self.tally.reject, self.tally.note), turns):
             with self.store.read() as connection:
                 merged = merge_signups(
                     connection, batch, source=self.source, entity=self.entity, now=self.now, dry_run=True
@@ -337,18 +251,8 @@ class _Job:
             self.tally.kinds.update(kinds)
             self._tell()
 
-    def _batches(
-        self, reject: Callable[[Rejection], None], note: Callable[[Note], None], turns: "_Turns"
-    ) -> Iterator[Sequence[Signup]]:
-        """
-        The file's sign-ups in batches, those of a chunk in the order of their hashes.
-
-        Rows of one person keep their order. A file that fits into one batch keeps it altogether. While the batches of
-        one chunk are given out, as many rows of the next are read after each.
-        """
-        ready = _Slices([])
-        chunk: list[Signup] = []
-        due = 0
+    def _signups(self, reject: Callable[[Rejection], None], note: Callable[[Note], None]) -> Iterator[Signup]:
+        """The file's sign-ups; rejected rows and what is said of cells are passed on."""
         read = self.reader.read
         for row in self.file:
             said = Rejection(row.line, "row", "", row.reason) if isinstance(row, BadRow) else read(*row)
@@ -358,155 +262,11 @@ class _Job:
             if said.notes:
                 for found in said.notes:
                     note(found)
-            chunk.append(said)
-            if len(chunk) >= due and ready.left:
-                batch = ready.take(turns.size)
-                due += len(batch)
-                yield batch
-            if len(chunk) == CHUNK:
-                while ready.left:
-                    yield ready.take(turns.size)
-                ready, chunk, due = _Slices(chunk), [], 0
-        for rest in (ready, _Slices(chunk)):
-            while rest.left:
-                yield rest.take(turns.size)
+            yield said
 
     def _tell(self) -> None:
         if self.progress is not None:
             self.progress(self.file.done, self.file.size, self.tally.figures.rows)
-
-
-class _Turns:
-    """Shares the database with others: how large a batch may be, and when the next may begin."""
-
-    def __init__(self, pause: Callable[[float], None]) -> None:
-        self._pause = pause
-        self._free_until = 0.0
-        self.size = BATCH
-
-    def take(self, work: Callable[[], Merged]) -> Merged:
-        """Wait for our turn, do it, and give way."""
-        left = self._free_until - clock.monotonic()
-        if left > 0:
-            self._pause(left)
-        began = clock.monotonic()
-        done = work()
-        ended = clock.monotonic()
-        held = ended - began
-        self._free_until = ended + FREE_SHARE * held
-        fits = self.size * HELD_SECONDS / max(held, 1e-6)
-        self.size = max(1, BATCH // 8, min(BATCH, round((self.size + fits) / 2)))
-        return done
-
-
-class _Slices:
-    """Sign-ups to be given out piece by piece; those that do not fit into one piece in the order of their hashes."""
-
-    def __init__(self, signups: list[Signup]) -> None:
-        if len(signups) > BATCH:
-            signups.sort(key=lambda signup: signup.hash)
-        self._signups = signups
-        self._next = 0
-
-    @property
-    def left(self) -> bool:
-        """Is there any to give?"""
-        return self._next < len(self._signups)
-
-    def take(self, size: int) -> list[Signup]:
-        """The next so many."""
-        piece = self._signups[self._next : self._next + size]
-        self._next += size
-        return piece
-
-
-# -- counting ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Tally:
-    """The figures of a run, as they grow."""
-
-    kinds: Counter[str] = field(default_factory=Counter)
-    rejected_because: Counter[str] = field(default_factory=Counter)
-    first_rejected: list[RejectedRow] = field(default_factory=list)
-    said: dict[tuple[str, str, str], list[int | str]] = field(default_factory=dict)
-    standings: Counter[Standing] = field(default_factory=Counter)
-    """How many different people stand like this."""
-    starts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def figures(self) -> Figures:
-        return self.with_outcomes(())
-
-    def with_outcomes(self, outcomes: Sequence[Outcome]) -> Figures:
-        """The figures once these outcomes are counted."""
-        kinds = self.kinds + Counter(outcome.kind for outcome in outcomes)
-        return Figures(
-            rows=kinds.total(),
-            created=kinds["created"],
-            merged=kinds["merged"],
-            unchanged=kinds["unchanged"],
-            rejected=kinds["rejected"],
-        )
-
-    def count(self, outcomes: Sequence[Outcome]) -> None:
-        """Count what became of a batch, but for the rejected rows: those are told one by one."""
-        self.kinds.update(outcome.kind for outcome in outcomes if outcome.kind != "rejected")
-
-    def reject(self, rejection: Rejection) -> None:
-        self.kinds["rejected"] += 1
-        because = f"{rejection.field}: {rejection.reason}"
-        if because not in self.rejected_because and len(self.rejected_because) >= 50:
-            because = f"{rejection.field}: other reasons"
-        self.rejected_because[because] += 1
-        if len(self.first_rejected) < SHOWN:
-            self.first_rejected.append(
-                RejectedRow(line=rejection.line, field=rejection.field, reason=rejection.reason, value=rejection.value)
-            )
-
-    def refuse(self, signup: Signup, outcome: Outcome) -> Rejection:
-        """Reject a sign-up that the database spoke against; gives the rejection."""
-        rejection = Rejection(signup.line, "external_id", signup.external_id or "", outcome.reason)
-        self.reject(rejection)
-        return rejection
-
-    def note(self, note: Note) -> None:
-        key = (note.kind, note.field, note.reason)
-        held = self.said.get(key)
-        if held is not None:
-            held[0] += 1  # type: ignore[operator]
-        elif len(self.said) < 500:
-            self.said[key] = [1, note.line, note.value]
-
-    def notes(self) -> tuple[NoteCount, ...]:
-        """What was said of cells, dropped values first, the most frequent first."""
-        order = {"dropped": 0, "doubtful": 1, "mended": 2}
-        counts = [
-            NoteCount(kind=kind, field=name, reason=reason, count=int(count), line=int(line), value=str(value))
-            for (kind, name, reason), (count, line, value) in self.said.items()
-        ]
-        return tuple(sorted(counts, key=lambda count: (order[count.kind], -count.count, count.line)))
-
-    @property
-    def people(self) -> int:
-        """How many different people."""
-        return self.standings.total()
-
-    def may(self) -> dict[str, int]:
-        """Entity -> how many people it may mail."""
-        told = Counter[str]()
-        for standing, people in self.standings.items():
-            told.update(dict.fromkeys(standing.entities, people))
-        return dict(sorted(told.items()))
-
-    def may_not(self) -> dict[str, int]:
-        """Why the entity of the import may not mail the others."""
-        told = Counter[str]()
-        for standing, people in self.standings.items():
-            if standing.why_not:
-                told[standing.why_not] += people
-        return dict(sorted(told.items()))
 
 
 class _Bits:
