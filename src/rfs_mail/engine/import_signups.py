@@ -235,8 +235,8 @@ class _Job:
                 if kind != "unchanged":
                     if key in keys:
                         kind = "unchanged"
-                    elif who in people:
-                        kind = "merged"
+                    elif not outcome.person_id:
+                        kind = "merged" if who in people else "created"
                 kinds.append(kind)
                 standing = merged.standings[signup.address.key][1]
                 if who not in people:
