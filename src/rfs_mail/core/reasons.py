@@ -103,7 +103,7 @@ WORDINGS: dict[Reason, Wording] = {
         "Look at `status` for what held it up; a later `not_after` gives it room.",
     ),
     Reason.CAPPED: Wording(
-        "capped: she had {count} mails {span} (the cap is {cap}), and it would be too late by {fits_at}",
+        "capped: she had {mails} {span} (the cap is {cap}), and it would be too late by {fits_at}",
         "Raise [caps], or set `cap: exempt` or `priority: deadline` on the step.",
     ),
     Reason.CAMPAIGN_REMOVED: Wording("the campaign was removed from the release"),
@@ -128,7 +128,7 @@ WORDINGS: dict[Reason, Wording] = {
         "outside sending hours ({hours}, {days}) on the person's clock", "goes {until} by itself"
     ),
     Reason.HELD_CAP: Wording(
-        "capped: she had {count} mails {span} (the cap is {cap})", "goes {until} if nothing else is sent first"
+        "capped: she had {mails} {span} (the cap is {cap})", "goes {until} if nothing else is sent first"
     ),
     Reason.HELD_PAUSED_CAMPAIGN: Wording("the campaign is paused by {by}: {because}", "`campaigns resume {campaign}`"),
     Reason.HELD_PAUSED_PERSON: Wording("the person asked for a pause until {until}"),
@@ -190,4 +190,6 @@ def remedy(reason: Reason | str, detail: Mapping[str, object] | None = None) -> 
 def _filled(detail: Mapping[str, object] | None) -> _Gaps:
     values = _Gaps(detail or {})
     values.setdefault("since", "")
+    if "count" in values:
+        values.setdefault("mails", "1 mail" if values["count"] == 1 else f"{values['count']} mails")
     return values
