@@ -579,7 +579,7 @@ def _script_from_json(text: str) -> Script:
     raw: dict[str, dict[str, str | list[str]]] = json.loads(text)
 
     def action(value: str) -> Action:
-        return words.get(value, value)
+        return Slow(float(value.removeprefix("slow "))) if value.startswith("slow ") else words.get(value, value)
 
     return {
         address: {

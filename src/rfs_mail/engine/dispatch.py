@@ -19,8 +19,8 @@ from rfs_mail.store import outbox, relays
 from rfs_mail.store.database import Store, only_one
 from rfs_mail.store.outbox import Candidate
 
-BATCH = 100
-"""Deliveries a batch, at most."""
+BATCH = (100, 10, 1)
+"""Deliveries a batch, at most: of those that no process died over, that one did, that more than one did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +130,13 @@ def _bucket(campaign: str) -> str:
 
 
 def _batches(group: Sequence[Candidate]) -> list[list[int]]:
-    """In batches; those that a process died over each alone, so that they take nobody with them."""
-    alone = [[one.id] for one in group if one.rescues]
-    others = [one.id for one in group if not one.rescues]
-    return [others[start : start + BATCH] for start in range(0, len(others), BATCH)] + alone
+    """In batches, the smaller the oftener a process died over them: at last a culprit is alone and takes nobody along."""
+    batches: list[list[int]] = []
+    for rescues, size in enumerate(BATCH):
+        last = rescues == len(BATCH) - 1
+        ids = [one.id for one in group if one.rescues == rescues or (last and one.rescues > rescues)]
+        batches += [ids[start : start + size] for start in range(0, len(ids), size)]
+    return batches
 
 
 def _fitting(routes: Sequence[Route], entity: str) -> list[Route]:

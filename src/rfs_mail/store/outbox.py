@@ -38,7 +38,7 @@ from rfs_mail.core.reasons import Reason
 from rfs_mail.store.database import machine_time
 from rfs_mail.store.dialect import among
 from rfs_mail.store.tables import TABLES
-from rfs_mail.store.types import AnyRow, BigId
+from rfs_mail.store.types import AnyRow, BigId, Instant
 
 delivery = TABLES["delivery"]
 batch = TABLES["batch"]
@@ -768,8 +768,8 @@ def rescue(connection: Connection, *, now: datetime, everything: bool = False) -
     database, whose lock proves that no other holder lives.
 
     A rescue counts against the rows of a batch that was being worked on, because one of them may have killed the
-    holder. Such rows travel alone from then on; one that was alone and is rescued for the third time is given up. Rows
-    that only stood in line are as innocent as before.
+    holder. Dispatch gives such rows out in smaller batches; one that was alone and is rescued for the third time is
+    given up. Rows that only stood in line are as innocent as before.
     """
     lapsed = select(batch.c.id, batch.c.state, batch.c.size).where(_HELD_BATCH)
     if not everything:
@@ -833,7 +833,7 @@ def resend_uncertain(connection: Connection, ids: Sequence[int], *, now: datetim
             batch_id=None,
             resends=delivery.c.resends + 1,
             not_before=now,
-            next_at=case((delivery.c.due_at > now, delivery.c.due_at), else_=now),
+            next_at=case((delivery.c.due_at > now, delivery.c.due_at), else_=literal(now, Instant())),
             settled_at=None,
             reason=None,
             detail=None,
