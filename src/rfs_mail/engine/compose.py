@@ -240,10 +240,16 @@ def _headers(
         reply_to=reply_to,
         list_name=list_name,
         list_id=f"{topic.replace('_', '-')}.{list_domain}",
-        feedback_id=(step_key, campaign_id, topic, "rfsmail"),
+        feedback_id=(*_told_apart(step_key, campaign_id, topic), "rfsmail"),
         postal_address=postal_address,
         disclaimer=disclaimer,
     )
+
+
+def _told_apart(step_key: str, campaign_id: str, topic: str) -> tuple[str, str, str]:
+    """Step, campaign and topic for the Feedback-ID, where receivers count by each word: the same word names one thing."""
+    campaign = f"{campaign_id}.campaign" if campaign_id == topic else campaign_id
+    return f"{step_key}.step" if step_key in (campaign_id, topic) else step_key, campaign, topic
 
 
 def mail_step(campaign: Campaign, key: str) -> Mail:
