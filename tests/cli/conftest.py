@@ -12,6 +12,7 @@ from rfs_mail.app import App
 from rfs_mail.cli import app, context
 from rfs_mail.render import Renderer
 from rfs_mail.store.database import Store
+from tests.recipients import SECRET
 from tests.world import World
 
 
@@ -25,7 +26,9 @@ class Desk:
         """The installation as a command opens it: on connections of its own, which it closes at its end."""
         given = self.world.app
         store = Store(given.store.url.render_as_string(hide_password=False))
-        return App(given.settings, store, Renderer({"base_url": given.settings.base_url}), lambda: self.world.now)
+        app = App(given.settings, store, Renderer({"base_url": given.settings.base_url}), lambda: self.world.now)
+        app.__dict__["suppression_key"] = SECRET  # what the people of these tests are hashed with
+        return app
 
     def run(self, *words: str) -> Result:
         """`rfs-mail WORDS`."""

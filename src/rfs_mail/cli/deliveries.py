@@ -94,7 +94,8 @@ def _follow(app: App, asked: Asked, *, as_json: bool) -> None:
     """Print what is settled from now on, oldest first."""
     since = app.now() if asked.since is None else None
     seen: set[int] = set()
-    header = not as_json
+    if not as_json:
+        typer.echo("Following the log. Ctrl-C ends it.", err=True)
     while True:
         wanted = asked if since is None else _since(asked, since)
         page = deliveries.search(app.store, wanted, now=app.now(), limit=500)
@@ -103,9 +104,6 @@ def _follow(app: App, asked: Asked, *, as_json: bool) -> None:
             if as_json:
                 print_json_line(row)
                 continue
-            if header:
-                typer.echo("Following the log. Ctrl-C ends it.")
-                header = False
             when, why = say_time(row["at"], row["zone"] or "UTC"), f": {row['why']}" if row["why"] else ""
             said = f"{row['campaign_id']} {row['step_key']} {row['state']}{why}"
             typer.echo(f"{when}  {plain(row['address'] or '(erased)')}  {plain(said)}")

@@ -139,13 +139,13 @@ def _print_moments(moments: list[Moment], zone: str, nothing: str) -> None:
 def set_(
     email: Email,
     assignments: Annotated[
-        list[str], typer.Argument(metavar="FIELD=VALUE..", help="stage=filed  state=WI  custom.NAME=x  +tag=word")
+        list[str], typer.Argument(metavar="FIELD=VALUE..", help="stage=filed state=WI custom.NAME=x tag=WORD")
     ],
     window: Annotated[
         str | None, typer.Option(metavar="ID", help="The filing window a stage is about.", show_default=False)
     ] = None,
 ) -> None:
-    """Set fields of a person. FIELD= clears a field; +tag=WORD and -tag=WORD put a tag on and take it off."""
+    """Set fields of a person. FIELD= clears a field; tag=WORD and untag=WORD put a tag on and take it off."""
     app = current_app()
     changed = desk.set_fields(app.store, email, assignments, window=window, by=app.whoami, now=app.now())
     if changed.fields:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from rfs_mail.core.person import address_hash, identity_key, parse_address
 from rfs_mail.core.signup_columns import ALIASES
 from rfs_mail.engine import feedback, naming
@@ -55,8 +57,8 @@ def search(
         raise UsageError(
             f"Nothing is suppressed as {reason}.{naming.hint(reason, REASONS)} Reasons: {', '.join(REASONS)}."
         )
-    hashed = address_hash(key, _key(address)) if address is not None else None
     with store.read() as connection:
+        hashed = _hash(connection, address, key) if address is not None else None
         return blocklist.search(connection, address_hash=hashed, reason=reason, lifted=lifted, limit=limit)
 
 
@@ -66,11 +68,11 @@ def add(store: Store, address: str, *, because: str | None, by: str, key: bytes,
 
     Returns whether that is new, and whether somebody here has the address. Raises UsageError for what is no address.
     """
-    wanted = _key(address)
     with store.begin() as connection:
-        person = people.find_person(connection, wanted)
+        hashed = _hash(connection, address, key)
+        person = people.find_person(connection, address)
         new = feedback.suppress_everywhere(
-            connection, person.id if person is not None else None, address_hash(key, wanted), reason="staff",
+            connection, person.id if person is not None else None, hashed, reason="staff",
             source=f"staff ({by})", now=now, note=because,
         )  # fmt: skip
     return new, person is not None
@@ -84,8 +86,8 @@ def remove(store: Store, address: str, *, because: str, key: bytes, now: datetim
     """
     if not because.strip():
         raise UsageError("Say why: --because TEXT. It is kept with the suppression.")
-    hashed = address_hash(key, _key(address))
     with store.begin() as connection:
+        hashed = _hash(connection, address, key)
         live = suppressions.live(connection, hashed)
         if not live:
             raise NotFoundError(f"{address} is not suppressed. `explain {address}` says what else may keep mail back.")
@@ -164,8 +166,12 @@ def _column(path: Path, first: list[str]) -> tuple[int, bool]:
     raise UsageError(f"{path} has no column of addresses. Its first line should name one, such as email.")
 
 
-def _key(address: str) -> str:
+def _hash(connection: Connection, address: str, key: bytes) -> bytes:
+    """What an address is suppressed by: the hash of whoever has it, else its own. Raises UsageError for no address."""
+    person = people.find_person(connection, address)
+    if person is not None:
+        return person.address_hash
     try:
-        return parse_address(address).key
+        return address_hash(key, parse_address(address).key)
     except AddressError as error:
         raise UsageError(f"{address!r}: {error}") from error

@@ -37,7 +37,7 @@ def set_fields(
     store: Store, address: str, assignments: Sequence[str], *, window: str | None, by: str, now: datetime
 ) -> Changed:
     """
-    Set fields of a person from `FIELD=VALUE` texts; an empty value clears the field, `+tag=x` and `-tag=x` tag her.
+    Set fields of a person from `FIELD=VALUE` texts: an empty value clears the field, `tag=x` and `untag=x` are tags.
 
     With a window, `stage` is recorded about that window. Raises UsageError for what cannot be read, before anything is
     written.
@@ -63,7 +63,7 @@ def set_fields(
                 if wanted
                 else people.remove_tag(connection, person.id, word)
             )
-            changed += [f"{'+' if wanted else '-'}tag {word}"] if done else []
+            changed += [f"{'tag' if wanted else 'untag'} {word}"] if done else []
     return Changed(person.address, tuple(changed))
 
 
@@ -86,8 +86,8 @@ def _read(
         name = name.strip()
         if not equals:
             raise UsageError(f"{text!r} sets nothing. Write FIELD=VALUE, such as stage=filed.")
-        if name in ("+tag", "-tag", "tag"):
-            tags.append((value.strip(), name != "-tag"))
+        if name in ("tag", "untag"):
+            tags.append((value.strip(), name == "tag"))
             continue
         if name == "stage":
             values[name] = _stage(value.strip())
