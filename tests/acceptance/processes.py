@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from rfs_mail.app import App, open_app
+from rfs_mail.app import open_app
 from rfs_mail.cli.tick import run_tick
 from rfs_mail.engine.deliver import Deliverer
 from rfs_mail.engine.ledger import Ledger
@@ -36,7 +36,7 @@ class Relay:
 
     @property
     def url(self) -> str:
-        """What `RFS_MAIL_RELAY` is set to."""
+        """What the settings say."""
         return f"smtp://127.0.0.1:{self.port}?tls=none"
 
     def taken(self) -> list[dict[str, Any]]:
@@ -83,9 +83,9 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.acceptance.processes", "rfs_mail.store.schema", "sqlite3", "uvloop"])
 
 
-def start_tick(folder: Path, relay: Relay, now: datetime, mutant: str = "") -> BaseProcess:
-    """What `rfs-mail tick --at NOW` does, in a process that can be killed. It is led by a clean process, quickly."""
-    process = _CONTEXT.Process(target=_tick, args=(folder, relay.url, now, mutant))
+def start_tick(folder: Path, now: datetime, mutant: str = "") -> BaseProcess:
+    """What `rfs-mail tick --at NOW` does, in a process that can be killed. It comes of a clean process, quickly."""
+    process = _CONTEXT.Process(target=_tick, args=(folder, now, mutant))
     process.start()
     return process
 
@@ -97,13 +97,8 @@ def kill(process: BaseProcess) -> None:
     process.join()
 
 
-def open_folder(folder: Path, relay: Relay) -> App:
-    """The installation, sending to this relay."""
-    return open_app(folder, environ={"RFS_MAIL_RELAY": relay.url})
-
-
-def _tick(folder: Path, url: str, now: datetime, mutant: str) -> None:
-    app = open_app(folder, environ={"RFS_MAIL_RELAY": url})
+def _tick(folder: Path, now: datetime, mutant: str) -> None:
+    app = open_app(folder, environ={})
     if mutant == "marks after sending":
         _mark_after_sending()
     try:

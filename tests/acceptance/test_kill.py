@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from rfs_mail.app import open_app
 from rfs_mail.campaign_files.load import load_project
 from rfs_mail.cli.init import make_folder
 from rfs_mail.engine.apply import apply
 from rfs_mail.store import events
 from rfs_mail.store.tables import TABLES
-from tests.acceptance.processes import Relay, kill, open_folder, smtp_process, start_tick, wait_until
+from tests.acceptance.processes import Relay, kill, smtp_process, start_tick, wait_until
 from tests.project_samples import make_folder as write_files
 from tests.recipients import add_person
 from tests.world import HEAD, at
@@ -31,7 +32,7 @@ def installation(folder: Path, relay: Relay, campaign: str = DRIP) -> None:
     write_files(folder, {"drip": campaign}, {"drip/a.md": "---\nsubject: A subject\n---\nA line.\n"})
     with (folder / "rfs-mail.toml").open("a", encoding="utf-8") as settings:
         settings.write(f"\n[[relay]]\nurl = '{relay.url}'\nconnections = {CONNECTIONS}\n")
-    app = open_folder(folder, relay)
+    app = open_app(folder, environ={})
     apply(app.store, load_project(app.settings), now=NOW - timedelta(hours=1), by="ana")
     with app.store.begin() as connection:
         people = [add_person(connection, f"p{number}@example.org", now=NOW) for number in range(MAILS)]
@@ -50,11 +51,11 @@ def kill_often(folder: Path, relay: Relay, mutant: str = "", kills: int = KILLS)
     """Start a sender, kill it after some mails more, start the next; the last one comes to its end."""
     chance = random.Random(11)
     for number in range(kills):
-        process = start_tick(folder, relay, _later(number), mutant)
+        process = start_tick(folder, _later(number), mutant)
         enough = min(len(relay.taken()) + chance.randint(5, MAILS // kills - 5), MAILS - 5)
         wait_until(lambda process=process, enough=enough: len(relay.taken()) >= enough or not process.is_alive())
         kill(process)
-    last = start_tick(folder, relay, _later(kills), mutant)
+    last = start_tick(folder, _later(kills), mutant)
     last.join()
     assert last.exitcode == 0
 
@@ -65,7 +66,7 @@ def _later(number: int) -> datetime:
 
 def outcome(folder: Path, relay: Relay) -> tuple[dict[str, str], Counter[str]]:
     """Address -> state of its delivery, by the database; address -> copies, by the relay."""
-    app = open_folder(folder, relay)
+    app = open_app(folder, environ={})
     with app.store.read() as connection:
         rows = connection.execute(
             TABLES["delivery"].select().join(TABLES["person"], TABLES["person"].c.id == TABLES["delivery"].c.person_id)

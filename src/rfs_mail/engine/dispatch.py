@@ -130,7 +130,7 @@ def _bucket(campaign: str) -> str:
 
 
 def _batches(group: Sequence[Candidate]) -> list[list[int]]:
-    """In batches, the smaller the oftener a process died over them: at last a culprit is alone and takes nobody along."""
+    """In batches, the smaller the oftener a process died over them: a culprit is alone at last."""
     batches: list[list[int]] = []
     for rescues, size in enumerate(BATCH):
         last = rescues == len(BATCH) - 1
