@@ -247,7 +247,7 @@ def _headers(
 
 
 def _told_apart(step_key: str, campaign_id: str, topic: str) -> tuple[str, str, str]:
-    """Step, campaign and topic for the Feedback-ID, where receivers count by each word: the same word names one thing."""
+    """Step, campaign and topic for the Feedback-ID: receivers count by each word, so that none may name two things."""
     campaign = f"{campaign_id}.campaign" if campaign_id == topic else campaign_id
     return f"{step_key}.step" if step_key in (campaign_id, topic) else step_key, campaign, topic
 
