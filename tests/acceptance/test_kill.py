@@ -98,15 +98,17 @@ def test_killed_senders_lose_nothing_and_repeat_nothing(tmp_path: Path, relay: R
     assert 0 < len(uncertain) <= KILLS * CONNECTIONS * WINDOW
 
 
-def test_an_uncertain_deadline_mail_comes_at_most_once_more(tmp_path: Path, relay: Relay) -> None:
-    """Where the director wants it: nobody is left out, and only who was in flight at a kill may get two."""
+def test_an_uncertain_deadline_mail_goes_once_more(tmp_path: Path, relay: Relay) -> None:
+    """Where the director wants it: twice for those in flight at a kill, and never a third time."""
     installation(tmp_path, relay, DRIP.replace("mail: a}", "mail: a, priority: deadline, not_after: entry + 2d}"))
     kill_often(tmp_path, relay, kills=4)
     states, copies = outcome(tmp_path, relay)
     assert set(states.values()) <= {"sent", "uncertain"}
-    assert set(copies) == set(states)
+    assert {address for address, state in states.items() if state == "sent"} <= set(copies)
     assert max(copies.values()) <= 2
-    assert sum(copies.values()) - MAILS <= 4 * CONNECTIONS * WINDOW
+    assert sum(copies.values()) - len(copies) <= 4 * CONNECTIONS * WINDOW
+    # A kill may hit the second try as well; after that it waits for a person's word.
+    assert Counter(states.values())["uncertain"] <= CONNECTIONS * WINDOW
 
 
 def test_a_sender_that_marks_after_sending_is_caught(tmp_path: Path, relay: Relay) -> None:
