@@ -28,9 +28,12 @@ def demo(
         bool, typer.Option("--keep", help="Do not tell it again: check and show what the last run left in .demo.")
     ] = False,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Of the SMTP server; 0 is any free one.")
-    ] = 2525,
-    web_port: Annotated[int, typer.Option("--web-port", min=0, max=65535, help="Of the pages.")] = 8025,
+        int | None,
+        typer.Option("--port", min=0, max=65535, show_default="2525", help="Of the SMTP server; 0 is any free one."),
+    ] = None,
+    web_port: Annotated[
+        int, typer.Option("--web-port", min=0, max=65535, help="Of the pages; any free one where it is taken.")
+    ] = 8025,
 ) -> None:
     """
     Tell two months with 5,000 synthetic people: imports, campaigns, mail, clicks, unsubscribes, bounces, a crash.

@@ -85,13 +85,13 @@ def _none_after_leaving(books: Books) -> Finding:
 
     The first asks what the page answered and nothing of the store.
     """
-    against = []
     gone: dict[str, list[Receipt]] = {}
     for receipt in books.receipts:
         gone.setdefault(receipt.recipient.casefold(), []).append(receipt)
     left: dict[str, list[Departure]] = {}
     for departure in books.departures:
         left.setdefault(departure.mailbox.casefold(), []).append(departure)
+    against = [f"{who} was told that she has left, and the store does not know" for who in gone.keys() - left.keys()]
     recorded = {one.message_id: one for one in books.recorded}
     for one in books.received:
         who = one.recipient.casefold()

@@ -24,12 +24,13 @@ class Crash:
     """How a process was killed."""
 
     at: datetime
-    killed: bool
-    """False where it was done, or never came to send, before it could be killed."""
-    accepted_before: int
-    """What the receiving server had accepted when the process began."""
-    accepted_after: int
-    """And when it was dead."""
+    code: int
+    """How the process ended: -9 where it was killed, 0 where it was done before."""
+
+    @property
+    def killed(self) -> bool:
+        """Was it killed before it was done?"""
+        return self.code == -signal.SIGKILL
 
 
 async def kill_in_mid_send(folder: Path, log: MailLog, *, at: datetime, after: int) -> Crash:
@@ -45,8 +46,7 @@ async def kill_in_mid_send(folder: Path, log: MailLog, *, at: datetime, after: i
         waited += LOOK_EVERY
     if process.returncode is None:
         process.kill()
-    await process.wait()
-    return Crash(at, process.returncode == -signal.SIGKILL, before, log.count())
+    return Crash(at, await process.wait())
 
 
 def without_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -59,8 +59,8 @@ class Life:
                 joined = max(one.signed_up_at, self._start)
                 if rng.random() < 0.14:
                     news += self.register(one, joined + timedelta(hours=rng.randrange(1, 200)))
-                if rng.random() < 0.04:
-                    news += self._explore(one, joined + timedelta(days=rng.randrange(6, 30)), rng)
+                if rng.random() < 0.07:
+                    news += self._explore(one, joined + timedelta(days=rng.randrange(1, 14)), rng)
         return news
 
     # -- calls ---------------------------------------------------------------------------------------------------------
@@ -97,6 +97,10 @@ class Life:
                 if address != MARIA and rng.random() < 0.6:
                     later += self._explore(one, at + timedelta(days=rng.randrange(3, 14)), rng)
         return News(at, "attendance list", tuple(told)), later
+
+    def pick_office(self, one: Someone, at: datetime) -> list[News]:
+        """She has found an office that she might want."""
+        return self._explore(one, at, Random(f"{SEED} office {one.address}"))
 
     # -- further on ----------------------------------------------------------------------------------------------------
 

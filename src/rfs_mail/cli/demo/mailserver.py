@@ -12,9 +12,11 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 from zlib import compress
@@ -25,6 +27,7 @@ ACCEPTED = "accepted.jsonl"
 REFUSED = "refused.jsonl"
 MESSAGES = "messages.bin"
 MAILBOXES = "mailboxes.json"
+USUAL_PORT = 2525
 
 _ADDRESS = re.compile(rb"<([^>]*)>")
 _HEADER = re.compile(rb"^([A-Za-z-]+):[ \t]*((?:.*)(?:\r\n[ \t].*)*)", re.MULTILINE)
@@ -184,6 +187,7 @@ class ServerProcess:
     """The server, started by the demo and ended with it."""
 
     def __init__(self, folder: Path, port: int) -> None:
+        """Start it. Raises UsageError where the port is taken."""
         command = [sys.executable, "-m", "rfs_mail.cli.demo.mailserver", str(folder), str(port)]
         # A session of its own: Ctrl-C is for the demo, which then ends this one by closing its input.
         self._process = subprocess.Popen(  # noqa: S603  (our own module)
@@ -192,9 +196,19 @@ class ServerProcess:
         assert self._process.stdout is not None
         told = self._process.stdout.readline().strip()
         if not told:
-            self._process.wait()
-            raise UsageError(f"Port {port} on 127.0.0.1 cannot be used. Name another: --port 0 takes any free one.")
+            self.stop()
+            raise UsageError(f"Port {port} of 127.0.0.1 cannot be used. Name another; --port 0 takes any free one.")
         self.port = int(told)
+
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path, port: int | None) -> Iterator["ServerProcess"]:
+        """The server, for as long as the block lasts: on this port; on None, the usual one or else any."""
+        server = cls(folder, port if port is not None else _free_port(USUAL_PORT))
+        try:
+            yield server
+        finally:
+            server.stop()
 
     def stop(self) -> None:
         """End it."""
@@ -207,6 +221,17 @@ class ServerProcess:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+def _free_port(wanted: int) -> int:
+    """This port where nobody has it, else 0, which is any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
+    return wanted
 
 
 async def serve(folder: Path, port: int, *, opened: Callable[[int], None], until: Callable[[], object]) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import uvicorn
 
+from rfs_mail.errors import UsageError
+
 
 class _Server(uvicorn.Server):
     """Uvicorn without its hands on our signals."""
@@ -38,12 +40,11 @@ class Pages:
         await self._task
 
 
-def listen(port: int) -> socket.socket:
-    """A socket on loopback: on this port, or on any where it is taken."""
-    for wanted in (port, 0):
-        try:
-            return socket.create_server(("127.0.0.1", wanted))
-        except OSError:
-            if wanted == 0:
-                raise
-    raise AssertionError("port 0 is any free port")
+def listen(port: int, *, or_any: bool = True) -> socket.socket:
+    """A socket on loopback: on this port, or on any where it is taken. Raises UsageError where no other will do."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        if not or_any:
+            raise UsageError(f"Port {port} of 127.0.0.1 is taken, and the links of the mails name it.") from error
+    return socket.create_server(("127.0.0.1", 0))

@@ -80,8 +80,8 @@ class Size:
         return self.older + self.early + self.civics + self.tabling + self.form + self.burst
 
 
-FULL = Size(1_300, 2_000, 400, 150, 800, 350, 66, date(2026, 12, 20))
-QUICK = Size(90, 150, 40, 10, 50, 160, 20, date(2026, 11, 22))
+FULL = Size(1_550, 1_750, 250, 150, 950, 350, 66, date(2026, 12, 20))
+QUICK = Size(100, 150, 25, 10, 55, 160, 20, date(2026, 11, 22))
 
 CONSENT = {
     "rfs": "Yes, send me emails about running for office and about deadlines.",
@@ -157,7 +157,7 @@ def make_people(size: Size, seed: int = SEED) -> list[Someone]:
     some("older", (_between(rng, long_ago, first - timedelta(days=12)) for _ in range(size.older)))
     some("early", (_between(rng, lately, first) for _ in range(size.early - 1)))
     made.append(_maria())
-    some("civics", (_between(rng, first - timedelta(days=40), first) for _ in range(size.civics)))
+    some("civics", (_between(rng, lately, first) for _ in range(size.civics)))
     some("tabling", (_between(rng, first - timedelta(days=30), first) for _ in range(size.tabling)))
     some("form", (_form_moment(rng, size) for _ in range(size.form)))
     evening = datetime.combine(size.burst_on, time(22), UTC)
@@ -319,7 +319,7 @@ def _exports(rng: Random, people: Sequence[Someone], known: Sequence[Someone], s
         file = _form_file(
             rng, f"form-{at:%Y-%m-%d}.csv", at, people_today, before[-2:], number=day * 1_000, broken=broken
         )
-        before = list(csv.reader(io.StringIO(file.text)))[1:]
+        before = list(csv.reader(io.StringIO(file.text)))[1 + len(broken) :]
         if people_today or broken:
             files.append(file)
     return files
@@ -340,7 +340,7 @@ def _form_file(
              _spelt(rng, one.address, often=not fresh), one.state, one.county, one.zip, one.lang, one.office,
              "yes" if one.endorsable else "no"]
         )  # fmt: skip
-    rows += [[str(number + 999), "", "Sam", "", address, "", "", "", "", "", ""] for address in broken]
+    rows[:0] = [[str(number + 999), "", "Sam", "", address, "", "", "", "", "", ""] for address in broken]
     return SignupFile(name, at, "sign-up form", "rfs", CONSENT["rfs"], _csv(header, rows))
 
 

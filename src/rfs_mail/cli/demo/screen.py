@@ -35,17 +35,18 @@ class Outcome:
     rejected_file: str | None
     accident: Accident | None
     findings: Sequence[Finding]
-    odd_answers: Sequence[str]
+    oddities: Sequence[str]
     mail_shown: str | None
     """A mail that was saved to be looked at."""
     command: str
     """How `rfs-mail` is called from here."""
+    serve_command: str
 
     @property
     def holds(self) -> bool:
         """Did everything hold?"""
-        sound = self.accident is None or (self.accident.killed and not self.accident.lost and not self.accident.twice)
-        return sound and not self.odd_answers and all(finding.holds for finding in self.findings)
+        sound = self.accident is None or not (self.accident.lost or self.accident.twice)
+        return sound and not self.oddities and all(finding.holds for finding in self.findings)
 
 
 def lines(outcome: Outcome) -> Iterator[str]:
@@ -67,10 +68,10 @@ def lines(outcome: Outcome) -> Iterator[str]:
         yield _accident(outcome.accident)
     yield "Checked against the server's own log"
     yield from _checks(outcome.findings)
-    yield from (f"  NOT ok   {answer}" for answer in outcome.odd_answers[:5])
+    yield from (f"  NOT ok   {oddity}" for oddity in outcome.oddities[:5])
     yield f"Try   {outcome.command} -C {outcome.folder} explain maria@example.org"
     shown = f"open {outcome.mail_shown}" if outcome.mail_shown else ""
-    yield f"      {shown:<44}   make demo ARGS=--serve"
+    yield f"      {shown:<44}   {outcome.serve_command}"
 
 
 def _day(moment: datetime) -> str:
@@ -78,15 +79,20 @@ def _day(moment: datetime) -> str:
 
 
 def _mail(figures: Figures) -> str:
-    reasons = list(figures.not_sent.items())
-    said = [f"{number:,} {reason.replace('_', ' ')}" for reason, number in reasons[:4]]
-    rest = sum(number for _, number in reasons[4:])
-    if rest:
-        said.append(f"{rest:,} other")
-    not_sent = f"{sum(figures.not_sent.values()):,} not sent" + (f": {', '.join(said)}" if said else "")
+    """What went and what did not, with as many reasons as there is room for."""
     more = [f"{figures.uncertain:,} uncertain"] if figures.uncertain else []
     more += [f"{figures.waiting:,} waiting"] if figures.waiting else []
-    return " | ".join([f"{figures.sent:,} sent", not_sent, *more])
+    not_sent = sum(figures.not_sent.values())
+    reasons = list(figures.not_sent.items())
+    for shown in range(min(len(reasons), 5), -1, -1):
+        said = [f"{number:,} {reason.replace('_', ' ')}" for reason, number in reasons[:shown]]
+        rest = sum(number for _, number in reasons[shown:])
+        said += [f"{rest:,} other"] if rest and shown else []
+        why = f": {', '.join(said)}" if said else ""
+        line = " | ".join([f"{figures.sent:,} sent", f"{not_sent:,} not sent{why}", *more])
+        if len(line) + 11 <= WIDTH:
+            break
+    return line
 
 
 def _back(figures: Figures) -> str:

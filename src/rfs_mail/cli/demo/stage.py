@@ -1,14 +1,19 @@
 """Setting the stage: the folder, the server, the pages; then the story, the check and the screen."""
 
 import asyncio
+import csv
+import fcntl
 import json
 import shutil
 import signal
+import socket
 import sys
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 
@@ -21,9 +26,9 @@ from rfs_mail.cli.demo.inbox import with_inbox
 from rfs_mail.cli.demo.maillog import MailLog, html_of, parse
 from rfs_mail.cli.demo.mailserver import MAILBOXES, ServerProcess
 from rfs_mail.cli.demo.pages import Pages, listen
-from rfs_mail.cli.demo.people import FULL, MARIA, QUICK, make_people
+from rfs_mail.cli.demo.people import FULL, MARIA, QUICK, Size, Someone, make_people
 from rfs_mail.cli.demo.screen import Accident, Outcome, lines
-from rfs_mail.cli.demo.story import Clock, Story, read_receipts
+from rfs_mail.cli.demo.story import Clock, Story, Told, read_receipts
 from rfs_mail.cli.init import make_folder
 from rfs_mail.engine import audit
 from rfs_mail.engine.apply import apply
@@ -37,7 +42,7 @@ TOLD = "told.json"
 APPLIED_AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 """The campaigns were made live a week before the story begins."""
 
-CONNECTIONS = 20
+CONNECTIONS = 8
 """To the relay: few, because what they hold is what a crash can leave uncertain."""
 
 
@@ -49,56 +54,52 @@ class Options:
     serve: bool
     quick: bool
     keep: bool
-    port: int
+    port: int | None
+    """None: 2525, or any that is free where that is taken."""
     web_port: int
 
 
 async def perform(options: Options) -> Outcome:
     """The demo from end to end. Raises UsageError where the folder is not ours or the port is taken."""
-    return await (_show_again(options) if options.keep else _perform(options))
+    return await (_show_again(options) if options.keep else _tell(options))
 
 
-async def _perform(options: Options) -> Outcome:
+async def _tell(options: Options) -> Outcome:
     began = machine_clock.monotonic()
     size = QUICK if options.quick else FULL
     folder = options.folder
-    _clear(folder)
-    _write_mailboxes(folder, make_people(size))
-    listening = listen(options.web_port)
-    server = ServerProcess(folder / "server", options.port)
-    clock = Clock(APPLIED_AT)
-    app: App | None = None
+    with _cleared(folder):
+        _write_mailboxes(folder, make_people(size))
+        with listen(options.web_port) as listening, ServerProcess.running(folder / "server", options.port) as server:
+            base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            make_folder(folder, examples=True)
+            _settle(folder / FILE_NAME, base_url, server.port)
+            clock = Clock(APPLIED_AT)
+            app = open_app(folder, environ={}, civil_clock=clock)
+            try:
+                apply(app.store, load_project(app.settings), now=clock.now, by="demo")
+                log = MailLog(folder / "server")
+                async with _pages(app, listening, log) as browser:
+                    told = await _play(app, clock, size, folder, log, browser)
+                    facts = _facts(told, server.port, listening.getsockname()[1])
+                    _save_mails(folder / "mail", log)
+                    outcome = _judge(app, folder, log, facts)
+                    facts["seconds"] = machine_clock.monotonic() - began
+                    _save(folder / TOLD, facts)
+                    outcome = replace(outcome, seconds=facts["seconds"])
+                    _print(outcome)
+                    if options.serve:
+                        await _serve(base_url)
+                return outcome
+            finally:
+                app.close()
+
+
+async def _play(app: App, clock: Clock, size: Size, folder: Path, log: MailLog, browser: Browser) -> Told:
     try:
-        base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        make_folder(folder, examples=True)
-        _settle(folder / FILE_NAME, base_url, server.port)
-        app = open_app(folder, environ={}, civil_clock=clock)
-        apply(app.store, load_project(app.settings), now=clock.now, by="demo")
-        log = MailLog(folder / "server")
-        pages, browser = await _open_pages(app, listening, log)
-        story = Story(app, clock, size, folder, log=log, browser=browser, say=_progress)
-        told = await story.play()
-        browser.close()
-        _progress("")
-        _save(folder / TOLD, {
-            "start": told.start.isoformat(), "end": told.end.isoformat(), "port": server.port,
-            "seconds": machine_clock.monotonic() - began, "web_port": listening.getsockname()[1],
-            "crash": None if told.crash is None else {"at": told.crash.at.isoformat(), "killed": told.crash.killed},
-            "uncertain": told.uncertain, "odd_answers": told.odd_answers, "ticks": told.ticks,
-            "requests": told.requests,
-        })  # fmt: skip
-        _save_mails(folder / "mail", log)
-        outcome = _judge(app, folder, log)
-        _print(outcome)
-        if options.serve:
-            await _serve(base_url)
-        await pages.stop()
-        return outcome
+        return await Story(app, clock, size, folder, log=log, browser=browser, say=_progress).play()
     finally:
-        server.stop()
-        listening.close()
-        if app is not None:
-            app.close()
+        _progress("")
 
 
 async def _show_again(options: Options) -> Outcome:
@@ -111,17 +112,13 @@ async def _show_again(options: Options) -> Outcome:
     log = MailLog(folder / "server")
     log.news()
     try:
-        outcome = _judge(app, folder, log)
+        outcome = _judge(app, folder, log, told)
         _print(outcome)
         if options.serve:
-            listening = listen(told["web_port"])
-            try:
-                pages, browser = await _open_pages(app, listening, log)
-                browser.close()
-                await _serve(f"http://127.0.0.1:{listening.getsockname()[1]}")
-                await pages.stop()
-            finally:
-                listening.close()
+            # The links of the mails name this port, so no other will do.
+            with listen(told["web_port"], or_any=False) as listening:
+                async with _pages(app, listening, log):
+                    await _serve(app.settings.base_url)
         return outcome
     finally:
         app.close()
@@ -130,19 +127,37 @@ async def _show_again(options: Options) -> Outcome:
 # -- the folder --------------------------------------------------------------------------------------------------------
 
 
-def _clear(folder: Path) -> None:
-    """An empty folder with our mark. One without it is somebody else's, and stays as it is."""
+@contextmanager
+def _cleared(folder: Path) -> Iterator[None]:
+    """
+    An empty folder with our mark, ours alone meanwhile. One without the mark is somebody else's, and stays as it is.
+
+    Raises UsageError.
+    """
+    marker = folder / MARKER
+    if folder.is_symlink() or (folder.exists() and not marker.exists()):
+        raise UsageError(f"{folder} was not made by the demo, so it is left alone. Move it away, or use -C DIR.")
     if folder.exists():
-        if not (folder / MARKER).exists():
-            raise UsageError(f"{folder} was not made by the demo, so it is left alone. Move it away, or use -C DIR.")
-        shutil.rmtree(folder)
-    (folder / "server").mkdir(parents=True)
-    (folder / "signups").mkdir()
-    (folder / "mail").mkdir()
-    (folder / MARKER).write_text("`rfs-mail demo` wipes this folder and makes it anew.\n", encoding="utf-8")
+        with marker.open() as held:
+            _lock(held, folder)
+            shutil.rmtree(folder)
+    for name in ("server", "signups", "mail"):
+        (folder / name).mkdir(parents=True)
+    with marker.open("w", encoding="utf-8") as held:
+        held.write("`rfs-mail demo` wipes this folder and makes it anew.\n")
+        held.flush()
+        _lock(held, folder)
+        yield
 
 
-def _write_mailboxes(folder: Path, people: list[Any]) -> None:
+def _lock(file: TextIO, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(f"A demo is running in {folder}. End it first, or use -C DIR.") from error
+
+
+def _write_mailboxes(folder: Path, people: Sequence[Someone]) -> None:
     boxes = {
         "dead": sorted(one.address.casefold() for one in people if one.dead),
         "slow": sorted(one.address.casefold() for one in people if one.slow),
@@ -162,6 +177,16 @@ def _save(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
+def _facts(told: Told, port: int, web_port: int) -> dict[str, Any]:
+    """What the screen needs besides the two books, as it is kept for `--keep`."""
+    crash = {"at": told.crash.at.isoformat(), "killed": told.crash.killed} if told.crash is not None else None
+    return {
+        "start": told.start.isoformat(), "end": told.end.isoformat(), "port": port, "web_port": web_port,
+        "seconds": 0.0, "crash": crash, "uncertain": told.uncertain, "oddities": told.oddities, "ticks": told.ticks,
+        "requests": told.requests,
+    }  # fmt: skip
+
+
 def _save_mails(folder: Path, log: MailLog) -> None:
     """Maria's mails as pages, to be opened in a browser."""
     for received in log.all:
@@ -173,13 +198,19 @@ def _save_mails(folder: Path, log: MailLog) -> None:
 # -- pages -------------------------------------------------------------------------------------------------------------
 
 
-async def _open_pages(app: App, listening: Any, log: MailLog) -> tuple[Pages, Browser]:
+@asynccontextmanager
+async def _pages(app: App, listening: socket.socket, log: MailLog) -> AsyncIterator[Browser]:
+    """The pages, answering meanwhile, and a browser to visit them with."""
     from rfs_mail.web import create_web
 
-    host, port = listening.getsockname()
     pages = Pages(with_inbox(create_web(app), log), listening)
     await pages.start()
-    return pages, Browser(host, port)
+    browser = Browser(*listening.getsockname())
+    try:
+        yield browser
+    finally:
+        browser.close()
+        await pages.stop()
 
 
 async def _serve(base_url: str) -> None:
@@ -195,8 +226,8 @@ async def _serve(base_url: str) -> None:
 # -- judging and showing -----------------------------------------------------------------------------------------------
 
 
-def _judge(app: App, folder: Path, log: MailLog) -> Outcome:
-    told = json.loads((folder / TOLD).read_text(encoding="utf-8"))
+def _judge(app: App, folder: Path, log: MailLog, told: Mapping[str, Any]) -> Outcome:
+    """Compare the books, and gather what the screen says."""
     end = datetime.fromisoformat(told["end"])
     books = Books(
         log.all, audit.recorded(app.store), log.refused(), audit.departures(app.store), read_receipts(folder),
@@ -210,11 +241,13 @@ def _judge(app: App, folder: Path, log: MailLog) -> Outcome:
             datetime.fromisoformat(told["crash"]["at"]), told["crash"]["killed"], lost(books, figures.stuck),
             len(findings[1].against), told["uncertain"],
         )  # fmt: skip
+    command = _command()
     shown = next((one for one in ("maria-offices.html", "maria-hello.html") if (folder / "mail" / one).exists()), None)
     return Outcome(
         datetime.fromisoformat(told["start"]), end, told["port"], told["seconds"], folder, figures,
-        _gather_rejected(folder, figures.rejected_files), accident, findings, told["odd_answers"],
-        str(folder / "mail" / shown) if shown else None, _command(),
+        _gather_rejected(folder, figures.rejected_files), accident, findings, told["oddities"],
+        str(folder / "mail" / shown) if shown else None, command,
+        "make demo ARGS=--serve" if Path("Makefile").exists() else f"{command} demo --serve",
     )  # fmt: skip
 
 
@@ -225,24 +258,13 @@ def _gather_rejected(folder: Path, files: tuple[str, ...]) -> str | None:
         return None
     target = folder / "rejected.csv"
     with target.open("w", encoding="utf-8", newline="") as out:
-        out.write("file,line,field,reason,value\r\n")
+        writer = csv.writer(out)
+        writer.writerow(["file", "line", "field", "reason", "value"])
         for path in found:
-            for row in _rows(path):
-                _write_row(out, [path.name.partition(".rejected")[0], *row[:4]])
+            with path.open(encoding="utf-8", newline="") as rows:
+                _, *rejected = csv.reader(rows)
+                writer.writerows([path.name.partition(".rejected")[0], *row[:4]] for row in rejected)
     return str(target)
-
-
-def _rows(path: Path) -> list[list[str]]:
-    import csv
-
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.reader(file))[1:]
-
-
-def _write_row(out: Any, row: list[str]) -> None:
-    import csv
-
-    csv.writer(out).writerow(row)
 
 
 def _command() -> str:

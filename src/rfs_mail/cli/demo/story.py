@@ -38,8 +38,8 @@ from rfs_mail.engine.happenings import Happening, record_happenings
 from rfs_mail.engine.import_signups import import_signups
 from rfs_mail.engine.machine import Machine
 
-TICKS = (time(13, 5), *(time(hour) for hour in range(14, 21)), time(22), time(1))
-"""When the engine looks, UTC: often while mornings pass over the country, seldom at night."""
+TICKS = (time(13, 5), time(15), time(16), time(17), time(18), time(20), time(22), time(1))
+"""When the engine looks, UTC: every hour or two while the day passes over the country, and not at night."""
 
 RECEIPTS = "receipts.jsonl"
 
@@ -76,8 +76,8 @@ class Told:
     """Deliveries of which nobody could know, right after the restart."""
     ticks: int = 0
     requests: int = 0
-    odd_answers: list[str] = field(default_factory=list)
-    """Pages that did not answer as they should; empty when all is well."""
+    oddities: list[str] = field(default_factory=list)
+    """What was not as it should be, pages that answered otherwise above all; empty when all is well."""
 
 
 class Story:
@@ -199,7 +199,10 @@ class Story:
         await self._import(evening)
         self.say("a tick of its own process, killed in mid-send")
         at = evening.at + timedelta(minutes=1)
-        self.told.crash = await kill_in_mid_send(self.folder, self.log, at=at, after=max(10, self.size.burst // 3))
+        crash = await kill_in_mid_send(self.folder, self.log, at=at, after=self.size.burst // 8)
+        self.told.crash = crash
+        if crash.code != 0 and not crash.killed:
+            self.told.oddities.append(f"the process that was to be killed ended by itself with code {crash.code}")
         self.clock.now = at + timedelta(minutes=1)
         with self.app.store.sole_sender():
             machine = self.app.machine(now=self.clock)
@@ -275,7 +278,7 @@ class Story:
             case Act.ONE_CLICK:
                 wanted = one_click_url(message)
                 if wanted is None:
-                    self.told.odd_answers.append(f"no one-click in {reaction.received.message_id}")
+                    self.told.oddities.append(f"no one-click in {reaction.received.message_id}")
                     return
                 answer = await self.browser.post(wanted, {"List-Unsubscribe": "One-Click"}, MAIL_PROGRAM)
                 self._check(wanted, answer.status, 200)
@@ -294,6 +297,9 @@ class Story:
             case "welcome", "hello" | "invite" | "missed_it":
                 if eager or reaction.pick < 0.5:
                     self._tell(self.life.register(someone, at))
+            case "welcome", "offices" | "not_yet":
+                if reaction.pick < 0.35 and not eager:
+                    self._tell(self.life.pick_office(someone, at))
             case "nrfod", "day" | "again":
                 if eager or reaction.pick < 0.4:
                     self._tell(self.life.raise_hand(someone, at))
@@ -307,7 +313,7 @@ class Story:
 
     def _check(self, url: str, status: int, wanted: int) -> None:
         if status != wanted:
-            self.told.odd_answers.append(f"{status} for {urlsplit(url).path}")
+            self.told.oddities.append(f"{status} for {urlsplit(url).path}")
 
     def _note_departure(self, reaction: Reaction) -> None:
         received = reaction.received
