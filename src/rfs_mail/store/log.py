@@ -6,7 +6,7 @@ statistics takes the wrong one. Pages go on from a key, never from an offset.
 
     by person                 (person, settled)
     in a span of time         (settled); what is queued by (campaign, deadline, next)
-    by campaign or state      (campaign, step, state): a short walk for each of these triples that exists
+    by campaign or state      (campaign, step, state, id): a short walk for each of these triples that exists
     all of it                 the primary key
 
 A reason has no index of its own: it is looked for among the states that it can have. A rare reason among millions of

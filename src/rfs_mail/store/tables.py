@@ -461,7 +461,7 @@ class Delivery(SQLModel, table=True):
         Index("ix_delivery_batch", "batch_id", sqlite_where=_IN_FLIGHT, postgresql_where=_IN_FLIGHT),
         Index("ix_delivery_person_settled", "person_id", "settled_at"),
         Index("ix_delivery_enrollment", "enrollment_id"),
-        Index("ix_delivery_campaign", "campaign_id", "step_key", "state"),
+        Index("ix_delivery_campaign", "campaign_id", "step_key", "state", "id"),
         Index("ix_delivery_settled", "settled_at"),
         Index("ix_delivery_uncertain", "settled_at", sqlite_where=_UNCERTAIN, postgresql_where=_UNCERTAIN),
         Index("ix_delivery_failed", "settled_at", sqlite_where=_FAILED, postgresql_where=_FAILED),

@@ -353,7 +353,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_delivery_batch", "delivery", ["batch_id"], **where("state IN ('claimed', 'sending')"))
-    op.create_index("ix_delivery_campaign", "delivery", ["campaign_id", "step_key", "state"])
+    op.create_index("ix_delivery_campaign", "delivery", ["campaign_id", "step_key", "state", "id"])
     op.create_index("ix_delivery_enrollment", "delivery", ["enrollment_id"])
     op.create_index("ix_delivery_failed", "delivery", ["settled_at"], **where("state = 'failed'"))
     op.create_index("ix_delivery_next", "delivery", ["campaign_id", "deadline", "next_at"], **where("state = 'queued'"))
