@@ -53,13 +53,19 @@ def insert_many(
 
 
 def update_many(
-    connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+    connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]], *, state: str = ""
 ) -> None:
-    """Set `columns` of many rows; each tuple ends with the row's id. Values as for `insert_many`."""
+    """
+    Set `columns` of many rows; each tuple ends with the row's id. Values as for `insert_many`.
+
+    With a `state`, rows that are no longer in it stay as they are.
+    """
     if rows:
         mark = _mark(connection.dialect.name)
         settings = ", ".join(f"{column} = {mark}" for column in columns)
-        connection.exec_driver_sql(f"UPDATE {table.name} SET {settings} WHERE id = {mark}", list(rows))
+        still = f" AND state = {mark}" if state else ""
+        given = [(*row, state) for row in rows] if state else list(rows)
+        connection.exec_driver_sql(f"UPDATE {table.name} SET {settings} WHERE id = {mark}{still}", given)
 
 
 def instants(connection: Connection) -> Callable[[datetime | None], Any]:

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Select,
     String,
     and_,
-    bindparam,
     case,
     cast,
     exists,
@@ -33,6 +32,7 @@ from rfs_mail.core.expression import Expression
 from rfs_mail.core.reasons import Reason
 from rfs_mail.store import outbox
 from rfs_mail.store.dialect import insert as upsert
+from rfs_mail.store.dialect import insert_many, instants, json_text, update_many
 from rfs_mail.store.expressions import compile_expression
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, BigId, Instant, Json
@@ -388,21 +388,6 @@ def since_waiting() -> ColumnElement[datetime]:
     return enrollment.c.waiting_since
 
 
-_MOVE = (
-    update(enrollment)
-    .where(enrollment.c.id == bindparam("b_id"), enrollment.c.state == "active")
-    .values(
-        step_key=bindparam("b_step"),
-        due_at=bindparam("b_due", type_=Instant()),
-        planned=bindparam("b_planned"),
-        previous_at=bindparam("b_previous", type_=Instant()),
-        waiting_on=bindparam("b_waiting_on"),
-        waiting_since=bindparam("b_waiting_since", type_=Instant()),
-        anchors=bindparam("b_anchors", type_=enrollment.c.anchors.type),
-    )
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where an enrollment stands after a look at it."""
@@ -417,32 +402,30 @@ class Position:
     anchors: Mapping[str, str] = field(default_factory=dict)
 
 
+_POSITION = ("step_key", "due_at", "planned", "previous_at", "waiting_on", "waiting_since", "anchors")
+_STEP = ("enrollment_id", "step_key", "at", "planned_at", "outcome", "reason", "detail")
+
+
 def move(connection: Connection, positions: Sequence[Position]) -> None:
-    """Write where the enrollments stand now."""
-    if positions:
-        connection.execute(
-            _MOVE,
-            [
-                {
-                    "b_id": p.id,
-                    "b_step": p.step_key,
-                    "b_due": p.due_at,
-                    "b_planned": p.planned,
-                    "b_previous": p.previous_at,
-                    "b_waiting_on": p.waiting_on,
-                    "b_waiting_since": p.waiting_since,
-                    "b_anchors": dict(p.anchors),
-                }
-                for p in positions
-            ],
-        )
+    """Write where the enrollments stand now; one that has ended meanwhile stays as it is."""
+    at = instants(connection)
+    update_many(
+        connection, enrollment, _POSITION,
+        [(p.step_key, at(p.due_at), p.planned, at(p.previous_at), p.waiting_on, at(p.waiting_since),
+          json_text(p.anchors), p.id) for p in positions],
+        state="active",
+    )  # fmt: skip
 
 
 def record_steps(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write `step_done`; a step that was recorded before stays as it was."""
-    if rows:
-        statement = upsert(connection, step_done).on_conflict_do_nothing()
-        connection.execute(statement, [dict(row) for row in rows])
+    """Write `step_done`; a step that was recorded before stays as it was. Rows name every column."""
+    at = instants(connection)
+    insert_many(
+        connection, step_done, _STEP,
+        [(row["enrollment_id"], row["step_key"], at(row["at"]), at(row["planned_at"]), row["outcome"],
+          row["reason"], json_text(row["detail"])) for row in rows],
+        again="ignore",
+    )  # fmt: skip
 
 
 def steps_done(connection: Connection, ids: Sequence[int], step_key: str) -> set[int]:
