@@ -7,7 +7,6 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from rich.console import Console
 
 from rfs_mail.cli.output import Column, count, plain, print_fields, print_list, say, say_time, width_of
 from rfs_mail.core.lifecycle import DeliveryState
@@ -73,7 +72,17 @@ def test_a_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     print_list([{"name": "[bold]Ana[/bold]"}], (Column("name", "NAME"),))
     assert "[bold]Ana[/bold]" in capsys.readouterr().out
-    assert Console is not None
+
+
+def test_a_narrow_terminal_loses_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What may wrap, wraps; addresses and ids stay whole, and lines run over where there is no room."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    row = {"address": "a.very.long.address@example.org", "why": "one two three four five six", "n": 1234567}
+    columns = (Column("address", "TO"), Column("why", "WHY", wraps=True), Column("n", "N", right=True))
+    print_list([row], columns)
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("a.very.long.address@example.org", "1,234,567", "one", "six"))
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:

@@ -169,6 +169,7 @@ def test_people_are_found_by_condition(desk: Desk) -> None:
     """Everybody, or those for whom a condition holds; a slip gets the corrected line."""
     assert [row["address"] for row in desk.json("people", "list", "--where", 'state == "WI"')] == ["maria@example.org"]
     assert desk.says("people", "list", "--limit", "1").endswith("The first 1 person; --all shows everybody.\n")
+    assert desk.says("people", "list", "--all", "--csv").count("@example.org") == 2
     assert 'Write: state == "WI"' in desk.says("people", "list", "--where", 'state = "WI"', code=2)
     assert "exclude each other" in desk.says("people", "list", "--where", "true", "--segment", "x", code=2)
 

@@ -93,25 +93,30 @@ def _print_people(found: CampaignFigures) -> None:
 
 
 def _print_steps(found: CampaignFigures) -> None:
-    columns = (
-        Column("key", "STEP"),
-        Column("kind", ""),
-        Column("when", "WHEN", wraps=True),
-        *(Column(name, name.upper(), right=True) for name in ("waiting", "queued", "sent", "clicked")),
+    """The funnel; a column in which nothing happened yet is left out."""
+    told = (
+        Column("waiting", "WAITING", right=True),
+        Column("queued", "QUEUED", right=True),
+        Column("sent", "SENT", right=True),
+        Column("clicked", "CLICKED", right=True),
         Column("not_sent", "NOT SENT", right=True),
         Column("uncertain", "UNCERTAIN", right=True),
+        Column("done", "DONE", right=True),
     )
-    cells = []
-    for step in found.steps:
-        is_mail = step.kind == "mail"
-        figures_of = (step.queued, step.sent, step.clicked, step.not_sent, step.uncertain)
-        numbers = [f"{number:,}" if number else "" for number in figures_of]
-        done = "" if is_mail or not step.done else f"{step.done:,} done"
-        when = f"{step.when}, if {step.condition}" if step.condition else step.when
-        waiting = f"{step.waiting:,}" if step.waiting else ""
-        shown = numbers if is_mail else ["", done, "", numbers[3], ""]
-        cells.append([step.key, step.kind, plain(when), waiting, *shown])
-    print_table(cells, columns)
+    steps = [asdict(step) for step in found.steps]
+    for step in steps:
+        step["done"] = 0 if step["kind"] == "mail" else step["done"]
+    shown = [column for column in told if column.key in ("waiting", "sent") or any(step[column.key] for step in steps)]
+    cells = [
+        [
+            step["key"],
+            step["kind"],
+            plain(f"{step['when']}, if {step['condition']}" if step["condition"] else step["when"]),
+            *(f"{step[column.key]:,}" if step[column.key] else "" for column in shown),
+        ]
+        for step in steps
+    ]
+    print_table(cells, (Column("key", "STEP"), Column("kind", ""), Column("when", "WHEN", wraps=True), *shown))
 
 
 def _print_reasons(found: CampaignFigures) -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -76,7 +76,7 @@ def print_list(
     if as_json:
         print_json(rows)
     elif as_csv:
-        _print_csv(rows, [column.key for column in columns])
+        print_csv(rows, columns)
     elif not rows:
         typer.echo(empty)
     else:
@@ -130,13 +130,18 @@ def _json(value: object) -> Any:
     return value
 
 
-def _print_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    stored = dict.fromkeys(name for row in rows for name in row)
-    names = [*(name for name in columns if name in stored or not rows), *(one for one in stored if one not in columns)]
+def print_csv(rows: Iterable[Row], columns: Sequence[Column]) -> None:
+    """Print rows as CSV while they come; every row has the keys of the first, those of the columns in their order."""
+    keys = [column.key for column in columns]
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(names)
+    names: list[str] = []
     for row in rows:
+        if not names:
+            names = [*(key for key in keys if key in row), *(name for name in row if name not in keys)]
+            writer.writerow(names)
         writer.writerow([_csv_cell(row.get(name)) for name in names])
+    if not names:
+        writer.writerow(keys)
 
 
 def _csv_cell(value: object) -> object:
@@ -153,23 +158,29 @@ def _csv_cell(value: object) -> object:
 
 
 def _print_rich(cells: Sequence[Sequence[str]], columns: Sequence[Column]) -> None:
+    """A table as wide as the terminal; where it cannot be made to fit, lines run over rather than lose a letter."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            overflow="fold",
-            no_wrap=not column.wraps,
-            ratio=None,
-        )
+    console = Console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    needed = 0
+    for place, column in enumerate(columns):
+        width = max(width_of(column.title), *(width_of(row[place]) for row in cells))
+        least = min(width, _NARROWEST) if column.wraps else width
+        needed += least + 3
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        table.add_column(column.title, justify=justify, overflow="fold", min_width=least)
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    console.width = max(console.width, needed)
+    console.print(table)
+
+
+_NARROWEST = 16
+"""Columns of a terminal that a wrapping column keeps."""
 
 
 def _print_aligned(cells: Sequence[Sequence[str]], columns: Sequence[Column]) -> None:

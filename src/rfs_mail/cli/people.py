@@ -1,7 +1,7 @@
 """`rfs-mail people`: find people, show one, change, stop, export, erase."""
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from rfs_mail.cli.output import (
     Row,
     count,
     plain,
+    print_csv,
     print_fields,
     print_json,
     print_list,
@@ -61,10 +62,17 @@ def list_(
 ) -> None:
     """List people, or those for whom a condition holds."""
     app = current_app()
-    found = roster.list_people(
-        app.store, where=where, segment=segment, limit=None if everybody else limit, now=app.now()
-    )
-    rows: list[dict[str, Any]] = [dict(row._mapping) for row in found.rows]
+    if everybody:
+        people = (
+            dict(row._mapping) for row in roster.everybody(app.store, where=where, segment=segment, now=app.now())
+        )
+        if as_csv and not as_json:
+            print_csv(people, _COLUMNS)
+        else:
+            print_list(list(people), _COLUMNS, as_json=as_json, as_csv=as_csv, empty="Nobody.")
+        return
+    found = roster.list_people(app.store, where=where, segment=segment, limit=limit, now=app.now())
+    rows = [dict(row._mapping) for row in found.rows]
     note = f"The first {count(len(rows), 'person', 'people')}; --all shows everybody." if found.more else ""
     print_list(rows, _COLUMNS, as_json=as_json, as_csv=as_csv, empty="Nobody.", note=note)
 

@@ -33,21 +33,21 @@ class Listed:
     more: bool
 
 
-def list_people(store: Store, *, where: str | None, segment: str | None, limit: int | None, now: datetime) -> Listed:
+def list_people(store: Store, *, where: str | None, segment: str | None, limit: int, now: datetime) -> Listed:
     """
-    People by id: those for whom `where` or the segment holds, or everybody; `limit` None gives all of them.
+    The first people by id, or the first for whom `where` or the segment holds.
 
     Raises UsageError for a condition that cannot be read, NotFoundError for no such segment.
     """
     wanted = _wanted(store, where, segment)
-    if limit is None:
-        return Listed(tuple(_all(store, wanted, now)), more=False)
     with store.read() as connection:
         rows = roster.people(connection, wanted, now=now, limit=limit + 1)
     return Listed(tuple(rows[:limit]), more=len(rows) > limit)
 
 
-def _all(store: Store, wanted: Expression | None, now: datetime) -> Iterator[AnyRow]:
+def everybody(store: Store, *, where: str | None, segment: str | None, now: datetime) -> Iterator[AnyRow]:
+    """All of them, while they come: a million take no more memory than a few. Raises as `list_people`."""
+    wanted = _wanted(store, where, segment)
     after = 0
     while True:
         with store.read() as connection:
