@@ -172,7 +172,7 @@ def _print_rich(cells: Sequence[Sequence[str]], columns: Sequence[Column]) -> No
         least = min(width, _NARROWEST) if column.wraps else width
         needed += least + 3
         justify: Literal["left", "right"] = "right" if column.right else "left"
-        table.add_column(column.title, justify=justify, overflow="fold", min_width=least)
+        table.add_column(column.title, justify=justify, overflow="fold", no_wrap=not column.wraps, min_width=least)
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     console.width = max(console.width, needed)
