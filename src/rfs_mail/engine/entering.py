@@ -2,23 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from rfs_mail.core.eligibility import Caps, Facts, Skip, Suppressed, decide
 from rfs_mail.core.expression import Expression, evaluate
-from rfs_mail.core.facts import PersonFacts
+from rfs_mail.core.facts import PersonFacts, WindowFact
 from rfs_mail.core.interest import wants
 from rfs_mail.core.person import Person
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.script import Script
 from rfs_mail.core.telling import Told, say_instant, tell
 from rfs_mail.core.times import TimeExpr
-from rfs_mail.core.timing import Anchors, resolve
+from rfs_mail.core.timing import Anchors, Civil, Moment, resolve
 from rfs_mail.engine.live import Live, Occurrence, zone_of
 from rfs_mail.store import dossier, suppressions
+from rfs_mail.store.facts import load_facts
 from rfs_mail.store.suppressions import consents_of
 
 _UTC = ZoneInfo("UTC")
@@ -137,7 +138,7 @@ def _not_started(
         case "calendar":
             yield from _no_occurrence(live, script, person, now)
         case "filing_window":
-            yield from _no_window(facts)
+            yield from _no_window(script, facts, person, now)
         case "person":
             yield from _not_walked(connection, name, script, person)
 
@@ -186,16 +187,52 @@ def _at(expr: TimeExpr, occurrence: Occurrence) -> datetime | None:
     return found if isinstance(found, datetime) else None
 
 
-def _no_window(facts: PersonFacts) -> Iterator[Found]:
+def _no_window(script: Script, facts: PersonFacts, person: Person, now: datetime) -> Iterator[Found]:
+    """The nearest window that she wants: is it known well enough, and has the time to enter come?"""
+    window = facts.window
+    if window is None:
+        yield Reason.NEEDS_WINDOW, {}
+        return
+    if script.require is not None and not evaluate(script.require, facts, now=now):
+        yield Reason.NOT_STARTED, {"what": f"the window {window.id} does not meet {script.require.text}"}
+    if script.enters is not None:
+        zone = zone_of(person.zone)
+        begins = resolve(script.enters, anchors=_window_anchors(window), zone=zone)
+        if not isinstance(begins, datetime):
+            yield Reason.NO_ANCHOR, {"anchor": f"{begins.anchor} of {window.id}"}
+        elif begins > now:
+            when = say_instant(begins, zone, now=now)
+            yield Reason.NOT_STARTED, {"what": f"for the window {window.id} it takes people in from {when} on"}
+
+
+def _window_anchors(window: WindowFact) -> Anchors:
+    """The dates of a window as anchors, on its own clock."""
+    zone = zone_of(window.text("zone") or "UTC")
+    dates = {"opens": window.text("opens"), "closes": window.text("closes"), "election": window.text("election")}
+    clocks = {"opens": window.text("opens_time"), "closes": window.text("closes_time")}
+    moments: dict[str, Moment] = {}
+    for name, day in {**dates, **window.milestones}.items():
+        if day:
+            clock = clocks.get(name)
+            moments[name] = Civil(date.fromisoformat(day), time.fromisoformat(clock) if clock else None, zone)
+    return Anchors.of(moments, office=zone)
+
+
+def entry_facts(
+    connection: Connection, script: Script, person: Person, facts: PersonFacts, *, now: datetime
+) -> PersonFacts:
+    """The facts as the door asks them: with the nearest window that she wants, where the campaign is about windows."""
+    if script.campaign.entry.kind != "filing_window":
+        return facts
     home = facts.text("state")
-    for window in facts.windows:
+    for window in facts.windows:  # the nearest closing first
         for interest in facts.interests:
             if wants(
                 interest, home, office_level=window.text("office_level"), state=window.text("state"),
                 division=window.text("division") or None, election_on=window.text("election"),
             ):  # fmt: skip
-                return
-    yield Reason.NEEDS_WINDOW, {}
+                return load_facts(connection, [person.id], now=now, window_id=window.id)[person.id]
+    return facts
 
 
 def _not_walked(connection: Connection, name: str, script: Script, person: Person) -> Iterator[Found]:

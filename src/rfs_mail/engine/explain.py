@@ -25,7 +25,7 @@ from rfs_mail.core.telling import Told, say_instant, tell
 from rfs_mail.core.time_words import describe
 from rfs_mail.engine import naming
 from rfs_mail.engine.advance import Foreseen, foresee
-from rfs_mail.engine.entering import Obstacle, mail_obstacles, obstacles
+from rfs_mail.engine.entering import Obstacle, entry_facts, mail_obstacles, obstacles
 from rfs_mail.engine.figures import kind_of
 from rfs_mail.engine.gate import Rules, ask_gate
 from rfs_mail.engine.live import Live, zone_of
@@ -188,7 +188,7 @@ class _Asked:
             elif any(one.state == "active" for one in enrolled):
                 why = mail_obstacles(self.connection, self.live, name, script, self.person, now=self.now)
             return CampaignAnswer(name, row.definition.name or name, row.state, tuple(enrolled), tuple(why))
-        facts = self.facts()
+        facts = entry_facts(self.connection, script, self.person, self.facts(), now=self.now)
         return CampaignAnswer(
             name,
             row.definition.name or name,
