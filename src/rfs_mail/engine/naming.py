@@ -106,14 +106,6 @@ def moment(text: str, *, now: datetime) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def span(text: str) -> timedelta:
-    """A length of time such as 7d. Raises UsageError."""
-    try:
-        return parse_duration(text).nominal
-    except TimeError as error:
-        raise UsageError(str(error)) from error
-
-
 def hint(word: str, known: Iterable[str]) -> str:
     """` Did you mean ...?`, or nothing."""
     near = get_close_matches(word, list(known), 1)
