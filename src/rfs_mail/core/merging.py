@@ -136,38 +136,40 @@ def decide(batch: Sequence[Signup], known: Known, *, source: str, entity: str, i
     people = dict(known.people)
     seen: dict[str, Draft] = {}
     owned: dict[str, Draft] = {}
+    keys, by_id, drafts, outcomes = known.keys, known.by_id, decision.drafts, decision.outcomes
     for signup in batch:
         address = signup.address.key
         draft = people.get(address)
         external_id = signup.external_id
         if external_id is not None:
-            owner = owned.get(external_id) or known.by_id.get(known.owners.get(external_id, 0))
+            owner = owned.get(external_id) or by_id.get(known.owners.get(external_id, 0))
             if owner is not draft if owner is not None else external_id in known.owners:
-                decision.outcomes.append(Outcome("rejected", 0, _taken(external_id)))
+                outcomes.append(Outcome("rejected", 0, _taken(external_id)))
                 continue
-        holder = seen.get(signup.key) or known.by_id.get(known.keys.get(signup.key, 0))
+        key = signup.key
+        holder = seen.get(key) or (by_id.get(keys[key]) if key in keys else None)
         if holder is not None:
-            decision.drafts[address] = holder
-            decision.outcomes.append(Outcome("unchanged", holder.id))
+            drafts[address] = holder
+            outcomes.append(Outcome("unchanged", holder.id))
             continue
         if draft is None:
             draft = Draft(next(ids), signup.hash, signup, PROSPECT, signup.at)
             people[address] = draft
             decision.created.append(draft)
-            decision.outcomes.append(Outcome("created", draft.id))
+            outcomes.append(Outcome("created", draft.id))
         else:
             draft.merge(signup, source)
-            decision.outcomes.append(Outcome("merged", draft.id))
+            outcomes.append(Outcome("merged", draft.id))
         if signup.consent_text is not None:
             _agree(draft, signup, entity, known.shut, decision)
-        seen[signup.key] = draft
+        seen[key] = draft
         if external_id is not None:
             owned[external_id] = draft
         decision.signups.append((draft, signup))
         if not draft.touched:
             draft.touched = True
             decision.touched.append(draft)
-        decision.drafts[address] = draft
+        drafts[address] = draft
     return decision
 
 

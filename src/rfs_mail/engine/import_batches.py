@@ -22,10 +22,10 @@ CHUNK = 30_000
 BATCH = 2_000
 """The most rows merged in one transaction."""
 
-HELD_SECONDS = 0.07
+HELD_SECONDS = 0.08
 """How long a transaction should hold the database; batches get smaller where it takes longer."""
 
-FREE_SHARE = 0.4
+FREE_SHARE = 0.3
 """
 After a batch the database is left free for at least this part of the time the batch held it: those who wait for it
 poll, now and then, and must have a fair chance to find it free.
@@ -57,7 +57,7 @@ class Turns:
         held = ended - began
         self._free_until = ended + FREE_SHARE * held
         fits = self.size * HELD_SECONDS / max(held, 1e-6)
-        self.size = max(1, BATCH // 8, min(BATCH, round((self.size + fits) / 2)))
+        self.size = max(1, BATCH // 4, min(BATCH, round((self.size + fits) / 2)))
         return done
 
 

@@ -105,7 +105,7 @@ class Tally:
 
     def with_outcomes(self, outcomes: Sequence[Outcome]) -> Figures:
         """The figures once these outcomes are counted."""
-        kinds = self.kinds + Counter(outcome.kind for outcome in outcomes)
+        kinds = self.kinds + Counter([outcome.kind for outcome in outcomes])
         return Figures(
             rows=kinds.total(),
             created=kinds["created"],
@@ -114,9 +114,12 @@ class Tally:
             rejected=kinds["rejected"],
         )
 
-    def count(self, outcomes: Sequence[Outcome]) -> None:
-        """Count what became of a batch, but for the rejected rows: those are told one by one."""
-        self.kinds.update(outcome.kind for outcome in outcomes if outcome.kind != "rejected")
+    def count(self, outcomes: Sequence[Outcome]) -> int:
+        """Count what became of a batch, but for rejected rows; returns how many those are, to be told one by one."""
+        kinds = Counter([outcome.kind for outcome in outcomes])
+        rejected = kinds.pop("rejected", 0)
+        self.kinds.update(kinds)
+        return rejected
 
     def reject(self, rejection: Rejection) -> None:
         self.kinds["rejected"] += 1

@@ -182,8 +182,7 @@ class _Job:
                     return merged
 
                 merged = turns.take(writer, work)
-                self.tally.count(merged.outcomes)
-                if any(outcome.kind == "rejected" for outcome in merged.outcomes):
+                if self.tally.count(merged.outcomes):
                     for signup, outcome in zip(batch, merged.outcomes, strict=True):
                         if outcome.kind == "rejected":
                             leftovers.reject(self.tally.refuse(signup, outcome))

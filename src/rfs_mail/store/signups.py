@@ -235,13 +235,14 @@ def _new_row(draft: Draft, source: str, at: Callable[[datetime | None], Any], re
         return (draft.id, key, mailbox, draft.hash, operator(domain), received, *changing)
     get = first.fields.get
     state, county, code = get("state"), get("county"), get("zip")
+    when = at(first.at)
     return (
         draft.id, key, mailbox, draft.hash, operator(domain), received,
         get("given_name"), get("family_name"), state, county, code, get("lang"), get("birth_year"),
         get("runs_before"), get("endorsement"), get("endorsable"), get("source") or source,
         zone_of(state, county, code),
-        at(draft.signed_up_at), draft.stage, at(draft.stage_at), json_text(first.custom),
-        f'{{"{EVERY}":"{first.at.isoformat()}"}}', received,
+        when if draft.signed_up_at is not None else None, draft.stage, when,
+        json_text(first.custom) if first.custom else "{}", f'{{"{EVERY}":"{first.at.isoformat()}"}}', received,
     )  # fmt: skip
 
 
