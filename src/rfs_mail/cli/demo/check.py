@@ -146,15 +146,22 @@ def _none_above_caps(books: Books) -> Finding:
 
 
 def _refused_is_recorded(books: Books) -> Finding:
-    """Every mailbox that the server refused for good is recorded as bounced, and is not tried again."""
+    """
+    Every mail that the server refused for good is recorded as bounced, and its mailbox is not tried again.
+
+    Of a mail that is uncertain nobody knows whether it was refused, so that its mailbox may be tried once more.
+    """
     refused = Counter(one.casefold() for one in books.refused.get(550, ()))
-    failed = Counter(
-        (one.mailbox or "").casefold() for one in books.recorded if one.state is DeliveryState.FAILED and one.mailbox
+    failed, unsure = (
+        Counter((one.mailbox or "").casefold() for one in books.recorded if one.state is state)
+        for state in (DeliveryState.FAILED, DeliveryState.UNCERTAIN)
     )
-    against = [f"refused {number} times: {one}" for one, number in refused.items() if number > 1]
-    against += [f"refused, and not recorded: {one}" for one in sorted(refused.keys() - failed.keys())]
-    against += [f"recorded as refused, and it was not: {one}" for one in sorted(failed.keys() - refused.keys())]
-    return Finding(f"{refused.total():,} refused = {failed.total():,} bounced", tuple(against))
+    against = [f"refused {failed[one]} times, and tried again: {one}" for one in failed if failed[one] > 1]
+    against += [f"refused, and not recorded: {one}" for one in refused if refused[one] > failed[one] + unsure[one]]
+    against += [f"recorded as refused, and it was not: {one}" for one in failed if not refused[one]]
+    said = f"{refused.total():,} refused = {failed.total():,} bounced"
+    more = refused.total() - failed.total()
+    return Finding(f"{said} + {more:,} uncertain" if more > 0 else said, tuple(against))
 
 
 def lost(books: Books, stuck: int) -> int:

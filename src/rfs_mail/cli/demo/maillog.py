@@ -90,7 +90,7 @@ def _received(told: dict[str, object]) -> Received:
     sender = str(told.get("sender", "")).rpartition("<")[2].rstrip(">")
     date = parsedate_to_datetime(str(told["date"])).astimezone(UTC)
     return Received(
-        int(str(told["n"])), str(told["from"]), str(told["to"]), str(told.get("id", "")),
+        int(str(told["n"])), str(told["from"]), str(told["to"]), str(told.get("id", "")).strip("<>"),
         date, sender, step, campaign, topic, str(told.get("subject", "")), int(str(told["at"])), int(str(told["size"])),
     )  # fmt: skip
 

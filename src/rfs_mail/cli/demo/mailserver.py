@@ -51,6 +51,11 @@ class Post:
         self._at = os.fstat(self._messages).st_size
         self._count = 0
 
+    def close(self) -> None:
+        """Let the files go."""
+        for file in (self._accepted, self._refused, self._messages):
+            os.close(file)
+
     def answer_recipient(self, address: str) -> bytes:
         """The reply to RCPT."""
         box = address.casefold()
@@ -70,7 +75,7 @@ class Post:
         """Write a message down, then say so."""
         head = message.partition(b"\r\n\r\n")[0]
         told = {
-            _KEPT[name.lower()]: value.decode("ascii", "replace").strip().strip("<>")
+            _KEPT[name.lower()]: value.decode("ascii", "replace").strip()
             for name, value in _HEADER.findall(head)
             if name.lower() in _KEPT
         }
@@ -242,6 +247,7 @@ async def serve(folder: Path, port: int, *, opened: Callable[[int], None], until
     opened(server.sockets[0].getsockname()[1])
     await loop.run_in_executor(None, until)
     server.close()
+    post.close()
 
 
 def main() -> None:

@@ -96,7 +96,7 @@ MARIA = "maria@example.org"
 
 _PLACES: tuple[tuple[float, str, str, str], ...] = (
     (6.0, "WI", "Milwaukee", "532"), (4.0, "WI", "Dane", "537"), (2.0, "WI", "Marathon", "544"),
-    (5.0, "TX", "Travis", "787"), (5.0, "TX", "Harris", "770"), (3.0, "TX", "Bexar", "782"),
+    (5.5, "TX", "Travis", "787"), (5.5, "TX", "Harris", "770"), (3.0, "TX", "Bexar", "782"),
     (2.0, "TX", "El Paso", "799"), (3.0, "MS", "Hinds", "392"), (7.5, "CA", "Alameda", "946"),
     (6.5, "NY", "Kings", "112"), (5.0, "FL", "Orange", "328"), (1.0, "FL", "Bay", "324"),
     (4.5, "PA", "Allegheny", "152"), (4.5, "IL", "Cook", "606"), (4.0, "OH", "Franklin", "432"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from rfs_mail.cli.demo.check import Finding
 from rfs_mail.engine.audit import CampaignFigures, Figures
 
-WIDTH = 112
+WIDTH = 116
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,9 @@ def _day(moment: datetime) -> str:
 
 def _mail(figures: Figures) -> str:
     """What went and what did not, with as many reasons as there is room for."""
-    more = [f"{figures.uncertain:,} uncertain"] if figures.uncertain else []
-    more += [f"{figures.waiting:,} waiting"] if figures.waiting else []
+    left = [f"{figures.uncertain:,} uncertain"] if figures.uncertain else []
+    left += [f"{figures.waiting:,} waiting"] if figures.waiting else []
+    more = [", ".join(left)] if left else []
     not_sent = sum(figures.not_sent.values())
     reasons = list(figures.not_sent.items())
     for shown in range(min(len(reasons), 5), -1, -1):
