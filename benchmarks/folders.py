@@ -54,7 +54,8 @@ def prepared(
     kept = OUT / f"{name}-{size}-{_made_from(campaigns)}"
     if not (kept / "ready").exists():
         say(f"{name}: filling a database for {size:,} ...")
-        shutil.rmtree(kept, ignore_errors=True)
+        for outdated in OUT.glob(f"{name}-{size}-*"):
+            shutil.rmtree(outdated, ignore_errors=True)
         make(kept, campaigns, fill)
         (kept / "ready").touch()
     stays = keep or size <= BIG

@@ -17,21 +17,9 @@ from benchmarks.processes import ROOT, end
 from benchmarks.report import Found, line
 
 NAMES = [
-    "send",
-    "send-signed",
-    "send-postgres",
-    "enroll",
-    "enroll-touched",
-    "advance-idle",
-    "advance-due",
-    "import",
-    "unsubscribe",
-    "webhook",
-    "replan",
-    "simulate",
-    "log-search",
-    "memory",
-]
+    "send", "send-signed", "send-postgres", "enroll", "enroll-touched", "advance-idle", "advance-due", "import",
+    "unsubscribe", "webhook", "replan", "simulate", "log-search", "memory",
+]  # fmt: skip
 KEYS = ["bench", "value", "unit", "bar", "goal", "peer", "peer_value", "ratio", "machine"]
 
 
