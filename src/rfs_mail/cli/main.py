@@ -158,6 +158,24 @@ class LazyGroup(TyperGroup):
             typer.echo(str(error), err=True)
             asked_wrongly = isinstance(error, UsageError | SettingsError | NotFoundError)
             raise typer.Exit(2 if asked_wrongly else 1) from None
+        except Exception as error:
+            said = _database_trouble(error)
+            if said is None:
+                raise
+            typer.echo(said, err=True)
+            raise typer.Exit(1) from None
+
+
+def _database_trouble(error: Exception) -> str | None:
+    """A sentence for a database that is down, locked or full; None where it is something else."""
+    if not type(error).__module__.startswith("sqlalchemy."):
+        return None
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    if not isinstance(error, OperationalError | InterfaceError):
+        return None
+    reason = " ".join(str(error.orig).split())[:300]
+    return f"The database does not answer as it should: {reason}. Nothing is lost; see to it and run the command again."
 
 
 app = typer.Typer(
