@@ -1,4 +1,4 @@
-"""What people do with mail: the same every time, at the rates that are promised, by a browser that sends what it sees."""
+"""What people do with mail: the same every time, at the promised rates, by a browser that sends what it sees."""
 
 from datetime import UTC, datetime, timedelta
 
