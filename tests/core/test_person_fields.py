@@ -118,6 +118,15 @@ def test_a_date_is_read_as_it_is_usually_written(written: str, expected: tuple[i
     assert found == datetime(2026, 11, *expected, tzinfo=UTC)
 
 
+@given(st.datetimes(datetime(1991, 1, 1), datetime(2026, 11, 20)))
+@example(datetime(2026, 3, 8, 2, 30))
+@example(datetime(2025, 11, 2, 1, 30))
+def test_a_time_without_a_zone_is_on_the_clock_of_new_york(naive: datetime) -> None:
+    """Every day of the year, those of a clock change too."""
+    expected = local_instant(naive.date(), naive.time(), ZoneInfo("America/New_York"))
+    assert read_instant(naive.isoformat(), now=NOW) == expected
+
+
 @pytest.mark.parametrize(
     "written",
     ["13/11/2026", "2/29/2026", "45964", "yesterday", "2026-13-01", "11/3/2026 14:05 PM", "0001-01-01", "9999-12-31",
