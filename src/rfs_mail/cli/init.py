@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rfs_mail.cli.context import current_folder
 from rfs_mail.cli.starter_files import FOLDERS, starter_root
 from rfs_mail.errors import UsageError
 from rfs_mail.settings import FILE_NAME
@@ -42,7 +43,7 @@ def init(
     bare: Annotated[bool, typer.Option("--bare", help="No example campaigns.")] = False,
 ) -> None:
     """Make a working folder: settings, database, example campaigns. Changes nothing that is there already."""
-    folder = folder.resolve()
+    folder = (current_folder() / folder).resolve()
     settings = folder / FILE_NAME
     if settings.exists():
         raise UsageError(
