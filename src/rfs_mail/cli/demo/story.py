@@ -216,7 +216,7 @@ class Story:
     # -- files and news ------------------------------------------------------------------------------------------------
 
     async def _import(self, file: SignupFile) -> None:
-        path = self.folder / "signups" / file.name
+        path = self.folder.resolve() / "signups" / file.name
         path.write_text(file.text, encoding="utf-8", newline="")
         content = self.app.release()
         assert content is not None, "the campaigns were applied first"
