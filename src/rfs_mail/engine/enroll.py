@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from rfs_mail import clock
 from rfs_mail.core.duration import Duration
 from rfs_mail.core.script import Script
 from rfs_mail.core.times import TimeExpr
@@ -26,7 +27,13 @@ from rfs_mail.store.enrollments import Admission, Start
 from rfs_mail.store.types import AnyRow
 
 CHUNK = 5_000
-"""People a transaction looks at: some tens of milliseconds, so that nobody waits long behind it."""
+"""The most people a transaction looks at."""
+
+HELD_SECONDS = 0.06
+"""How long a transaction should hold the database, so that nobody waits long behind it; chunks get smaller by it."""
+
+SMALLEST = 500
+"""But not smaller than this: each has a price of its own."""
 
 _UTC = ZoneInfo("UTC")
 
@@ -53,10 +60,13 @@ def enroll(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
         for name, script in live.scripts.items():  # a pause stops sending, not time
             for key in _walks_due(connection, live, name, script, now):
                 enrollments.begin_sweep(connection, name, key, now=now)
+    size = CHUNK
     for name in live.scripts:
         while True:
             with store.begin() as connection:
-                came, more = _walk_on(connection, live, name, now)
+                began = clock.monotonic()  # now that the database is ours
+                came, more = _walk_on(connection, live, name, size, now)
+            size = _fitting(size, clock.monotonic() - began)
             entered[name] = entered.get(name, 0) + came
             if not more:
                 break
@@ -129,7 +139,13 @@ def _walks_due(connection: Connection, live: Live, name: str, script: Script, no
     return []
 
 
-def _walk_on(connection: Connection, live: Live, name: str, now: datetime) -> tuple[int, bool]:
+def _fitting(size: int, held: float) -> int:
+    """A size of chunks that holds the database as long as it should, by the seconds that one of `size` held it."""
+    fits = size * HELD_SECONDS / max(held, 1e-6)
+    return max(min(SMALLEST, CHUNK), min(CHUNK, round((size + fits) / 2)))
+
+
+def _walk_on(connection: Connection, live: Live, name: str, size: int, now: datetime) -> tuple[int, bool]:
     """One chunk of the oldest open walk of a campaign: how many entered, and is there more to do now?"""
     if not only_one(connection, f"enroll {name}"):
         return 0, False
@@ -145,7 +161,7 @@ def _walk_on(connection: Connection, live: Live, name: str, now: datetime) -> tu
         if limit is not None and limit <= 0:
             continue
         last = enrollments.last_person_id(connection)
-        up_to = min(walk.after_person_id + CHUNK, last)
+        up_to = min(walk.after_person_id + size, last)
         came, looked = _take_chunk(connection, live, name, script, start, walk.after_person_id, up_to, limit, now)
         enrollments.go_on_sweep(
             connection, name, walk.key, after=looked, entered=came, day=today, entered_today=spent + came,
