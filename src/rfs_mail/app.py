@@ -28,7 +28,7 @@ from rfs_mail.engine.machine import Machine, new_holder
 from rfs_mail.errors import SettingsError
 from rfs_mail.handoff.local import LocalHandOff
 from rfs_mail.render import Renderer
-from rfs_mail.settings import Relay, Settings, load_settings
+from rfs_mail.settings import Dkim, Relay, Settings, load_settings
 from rfs_mail.store import ticks
 from rfs_mail.store.database import Store
 from rfs_mail.transport.base import Transport
@@ -92,7 +92,11 @@ class App:
 
     @cached_property
     def composer(self) -> Composer:
-        """What writes the messages."""
+        """What writes the messages. Raises SettingsError for a setting that would promise what is not done."""
+        if self.settings.dkim != Dkim():
+            raise SettingsError("[dkim]: mail is not signed here yet. Take it out, and let your relay sign.")
+        if any(relay.rate for relay in self.settings.relay):
+            raise SettingsError("relay.rate is not kept to yet. Take it out; `send: {rate: ...}` of a campaign is.")
         return Composer(self.renderer, self.keys, self.settings.base_url.rstrip("/"))
 
     @cached_property

@@ -206,6 +206,14 @@ def test_setting_fields_is_checked_before_anything_is_written(desk: Desk) -> Non
     assert desk.says(*ben, "zip=", "untag=vip") == "ben@example.org: zip, untag vip set.\n"
 
 
+def test_staff_record_what_happened(desk: Desk) -> None:
+    """A happening is an event that expressions see; an unknown calendar name is refused before anything is written."""
+    assert "in the calendar" in desk.says("people", "set", "ben@example.org", "attended=nowhere", "zip=1", code=2)
+    assert "one word" in desk.says("people", "set", "ben@example.org", "event=two words", code=2)
+    desk.says("people", "set", "ben@example.org", "event=recommitted")
+    assert desk.says("segments", "count", 'event("recommitted")').startswith("1 ")
+
+
 def test_a_stage_can_be_about_a_window(desk: Desk) -> None:
     """--window needs a window that is known and a stage that is about one."""
     assert "no filing window" in desk.says("people", "set", "ben@example.org", "stage=filed", "--window", "w", code=2)

@@ -256,4 +256,4 @@ def new(
     starter = new_campaign(load_project(app.settings), campaign, from_, entity=entity)
     for path in write_starter(app.settings, starter):
         typer.echo(f"  {path.relative_to(app.settings.folder)}")
-    typer.echo(f"Fill them in, then: rfs-mail check, rfs-mail campaigns preview {campaign}, rfs-mail plan")
+    typer.echo(f"Fill them in, then: rfs-mail check, rfs-mail campaigns preview {campaign}, rfs-mail apply")

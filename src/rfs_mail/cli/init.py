@@ -50,9 +50,10 @@ def init(
             f"{settings} exists already. Nothing was changed; `rfs-mail -C {folder} check` goes on from there."
         )
     make_folder(folder, examples=not bare)
-    where = "" if folder == Path.cwd() else f" -C {folder}"
     typer.echo(f"Made {folder}: {FILE_NAME}, the database" + ("" if bare else ", campaigns/, templates/, data/") + ".")
     typer.echo("Next:")
+    if folder != Path.cwd():
+        typer.echo(f"  cd {folder}")
     for command, why in (
         ("check", "look the campaigns over"),
         ("apply", "make the campaigns live: who signs up from now on is welcomed"),
@@ -61,7 +62,7 @@ def init(
         ("tick", "one pass: enroll, render, send into the folder inbox/"),
         ("deliveries list", "who got what, and why the others did not"),
     ):  # fmt: skip
-        typer.echo(f"  rfs-mail{where} {command:<16}  # {why}")
+        typer.echo(f"  rfs-mail {command:<16}  # {why}")
 
 
 def make_folder(folder: Path, *, examples: bool) -> None:
@@ -80,6 +81,8 @@ def make_folder(folder: Path, *, examples: bool) -> None:
     app = open_app(folder, environ={}, check_schema=False)
     try:
         app.store.upgrade()
+        if app.store.path is not None:
+            app.store.path.chmod(0o600)  # it holds people's data
     finally:
         app.close()
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from rfs_mail import clock
 from rfs_mail.app import App
 from rfs_mail.cli.context import current_app
 from rfs_mail.engine.spool import drain_spool
+from rfs_mail.errors import UsageError
 from rfs_mail.logs import set_up
 from rfs_mail.scheduler import schedule
 
@@ -29,20 +31,31 @@ def run(
     host: Annotated[
         str | None, typer.Option("--host", help="Where the pages listen; by default from base_url.")
     ] = None,
-    port: Annotated[int | None, typer.Option("--port", help="And on which port.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="And on which port; 0 takes a free one.")] = None,
 ) -> None:
     """Run everything on this machine until SIGTERM or Ctrl-C. What is at the wire then comes to its end."""
     app = current_app()
     set_up()
     address = urlsplit(app.settings.base_url)
-    listen = (host or _own_host(address.hostname), port or address.port or 8025)
-    with app.store.sole_sender():
-        _loop_run(_main(app, None if no_web else listen))
+    with app.store.sole_sender(), contextlib.ExitStack() as opened:
+        pages = None
+        if not no_web:
+            at = port if port is not None else address.port or 8025
+            pages = opened.enter_context(_open_port(host or _own_host(address.hostname), at))
+        _loop_run(_main(app, pages))
 
 
 def _own_host(name: str | None) -> str:
     """A base_url with a public name is served behind a proxy on this machine."""
     return name if name in ("127.0.0.1", "localhost", "0.0.0.0") else "127.0.0.1"  # noqa: S104 (only if asked for)
+
+
+def _open_port(host: str, port: int) -> socket.socket:
+    """Where the pages listen. Raises UsageError where somebody else does, before anything is sent."""
+    try:
+        return socket.create_server((host, port), reuse_port=False)
+    except OSError as error:
+        raise UsageError(f"The pages cannot listen on {host}:{port} ({error.strerror}). Take another --port.") from error
 
 
 def _loop_run(main: "asyncio.coroutines.Coroutine[object, object, None]") -> None:  # type: ignore[name-defined]
@@ -54,7 +67,7 @@ def _loop_run(main: "asyncio.coroutines.Coroutine[object, object, None]") -> Non
         uvloop.run(main)
 
 
-async def _main(app: App, listen: tuple[str, int] | None) -> None:
+async def _main(app: App, pages: socket.socket | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -69,8 +82,8 @@ async def _main(app: App, listen: tuple[str, int] | None) -> None:
         await asyncio.to_thread(drain_spool, app.store, app.keys, app.settings.folder)
 
     scheduler = schedule(app, machine, extra={"spool": (5.0, spool)})
-    server, serving = _serve_pages(app, listen)
-    LOG.info("running; %s", f"pages on http://{listen[0]}:{listen[1]}" if listen else "without pages")
+    server, serving = _serve_pages(app, pages)
+    LOG.info("running; %s", "pages on http://{}:{}".format(*pages.getsockname()[:2]) if pages else "without pages")
     stopping = asyncio.create_task(stop.wait())
     try:
         # A sender that ends by itself has met a bug: end with it, so that whoever watches this process starts it anew.
@@ -96,12 +109,10 @@ class _Pages(uvicorn.Server):
         yield
 
 
-def _serve_pages(app: App, listen: tuple[str, int] | None) -> tuple[_Pages | None, asyncio.Task[None] | None]:
-    if listen is None:
+def _serve_pages(app: App, pages: socket.socket | None) -> tuple[_Pages | None, asyncio.Task[None] | None]:
+    if pages is None:
         return None, None
     from rfs_mail.web import create_web
 
-    host, port = listen
-    config = uvicorn.Config(create_web(app), host=host, port=port, log_config=None, access_log=False, lifespan="off")
-    server = _Pages(config)
-    return server, asyncio.create_task(server.serve())
+    server = _Pages(uvicorn.Config(create_web(app), log_config=None, access_log=False, lifespan="off"))
+    return server, asyncio.create_task(server.serve(sockets=[pages]))

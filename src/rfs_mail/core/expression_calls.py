@@ -282,6 +282,7 @@ class Calls:
 
 
 def whole_days(source: Source, length: Length, raw: Raw, what: str) -> ExpressionError:
+    """The error for a length with hours in it where only days count."""
     minutes = int(length.span.total_seconds()) // 60
     edits = [] if minutes % 1440 else [Edit(raw.start, raw.end, f"{minutes // 1440}d")]
     return source.error(f"{what} counts whole days", raw.start, edits)

@@ -171,8 +171,9 @@ def compare(operator: str, left: object, right: object) -> bool:
     One comparison of the expression language, two-valued.
 
     `operator` is Jinja's word for it: `eq ne lt lteq gt gteq in notin`. Any comparison with `None` is false, except
-    the two negated ones, which are then true. A day compares with its ISO text too. Raises `TypeError` for two known values that have no order between
-    them (text and a number, a date and an instant): that is a mistake in the text, never in a person's data.
+    the two negated ones, which are then true. A day compares with its ISO text too. Raises `TypeError` for two known
+    values that have no order between them (text and a number, a date and an instant): that is a mistake in the text,
+    never in a person's data.
     """
     if type(left) is date and isinstance(right, str):
         left = left.isoformat()

@@ -10,9 +10,9 @@ from rfs_mail.core.campaign import FieldSpec
 from rfs_mail.core.person_fields import Refused, read_value
 from rfs_mail.core.values import Stage
 from rfs_mail.engine import feedback, naming
-from rfs_mail.engine.live import look
+from rfs_mail.engine.live import Live, look
 from rfs_mail.errors import NotFoundError, UsageError
-from rfs_mail.store import candidacies, people, suppressions
+from rfs_mail.store import candidacies, events, people, suppressions
 from rfs_mail.store.database import Store
 
 _STATUSES = tuple(
@@ -39,13 +39,15 @@ def set_fields(
     """
     Set fields of a person from `FIELD=VALUE` texts: an empty value clears the field, `tag=x` and `untag=x` are tags.
 
-    With a window, `stage` is recorded about that window. Raises UsageError for what cannot be read, before anything is
-    written.
+    `registered=`, `attended=` and `missed=` record what happened with a calendar name (`attended=intro_call`),
+    `event=NAME` any other happening. With a window, `stage` is recorded about that window. Raises UsageError for what
+    cannot be read, before anything is written.
     """
     with store.begin() as connection:
         person = naming.find_person(connection, address)
         live = look(connection)
         specs = live.content.fields if live is not None else {}
+        happened, assignments = _happened(assignments, live)
         values, tags = _read(assignments, specs, now)
         source = f"staff ({by})"
         stage = values.pop("stage", None)
@@ -57,6 +59,18 @@ def set_fields(
                 connection, person.id, str(stage), now=now, window_id=window, detail={"source": source}
             )
             changed += ["stage"] if moved is not None else []
+        for name, ref in happened:
+            events.add_event(
+                connection,
+                person.id,
+                name,
+                ref=ref,
+                at=now,
+                now=now,
+                active=name != "missed",
+                detail={"source": source},
+            )
+            changed.append(f"{name} {ref}".strip())
         for word, wanted in tags:
             done = (
                 people.add_tag(connection, person.id, word, now=now)
@@ -67,12 +81,41 @@ def set_fields(
     return Changed(person.address, tuple(changed))
 
 
+_HAPPENINGS = ("registered", "attended", "missed")
+
+
+def _happened(assignments: Sequence[str], live: Live | None) -> tuple[list[tuple[str, str]], list[str]]:
+    """What happened, as (event name, what it was about), and the assignments that are left."""
+    happened: list[tuple[str, str]] = []
+    rest: list[str] = []
+    for text in assignments:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if name in _HAPPENINGS:
+            happened.append((name, _calendar_ref(value, live)))
+        elif name == "event":
+            if not value.isidentifier():
+                raise UsageError(f"event={value}: an event is one word, such as event=recommitted.")
+            happened.append((value, ""))
+        else:
+            rest.append(text)
+    return happened, rest
+
+
+def _calendar_ref(value: str, live: Live | None) -> str:
+    """A calendar name, or the key of one of its dates."""
+    calendar = live.calendar if live is not None else {}
+    known = [*calendar, *(one.key for dates in calendar.values() for one in dates)]
+    if value not in known:
+        raise UsageError(f"There is nothing called {value!r} in the calendar.{naming.hint(value, known)}")
+    return value
+
+
 def _about_window(connection: Connection, person_id: int, window: str, stage: object, by: str, now: datetime) -> None:
     if stage not in _STATUSES:
         said = ", ".join(f"stage={word}" for word in _STATUSES)
         raise UsageError(f"--window says which filing window a stage is about. Say one of: {said}.")
     if not candidacies.knows_window(connection, window):
-        raise NotFoundError(f"There is no filing window {window}. `windows list` shows what there is.")
+        raise NotFoundError(f"There is no filing window {window}. None can be imported yet.")
     candidacies.set_status(connection, person_id, window, str(stage), evidence=f"staff ({by})", now=now)
 
 

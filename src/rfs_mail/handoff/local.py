@@ -76,7 +76,7 @@ class LocalHandOff:
     async def stop(self, grace: float) -> None:
         """Take nothing new; wait up to `grace` seconds for what is running, then cancel it."""
         self._stopping = True
-        while not self._queue.empty():  # what nobody has begun is left to its lease, or to `release`
+        while not self._queue.empty():  # what nobody has begun is let go of by its rows
             self._queue.get_nowait()
             self._queue.task_done()
         with contextlib.suppress(TimeoutError):

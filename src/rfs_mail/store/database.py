@@ -136,7 +136,8 @@ class Store:
         from rfs_mail.store.schema import explain_mismatch
 
         if self.path is not None and not self.path.exists():
-            raise StoreError(f"There is no database at {self.path}. Run: rfs-mail init")
+            advice = "Run: rfs-mail db upgrade (or rfs-mail init in a new folder)"
+            raise StoreError(f"There is no database at {self.path}. {advice}")
         problem = explain_mismatch(self.engine)
         if problem:
             raise StoreError(problem)
