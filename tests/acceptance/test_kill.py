@@ -26,20 +26,20 @@ NOW = at("11-23 10:00")
 DRIP = HEAD.format(id="drip") + "entry: {event: signup}\nsteps:\n  - {key: one, mail: a}\n"
 
 
-def installation(folder: Path, relay: Relay, campaign: str = DRIP) -> None:
+def installation(folder: Path, relay: Relay, campaign: str = DRIP, *, now: datetime = NOW) -> None:
     """A folder whose people have all just signed up, nothing sent yet."""
     make_folder(folder, examples=False)
     write_files(folder, {"drip": campaign}, {"drip/a.md": "---\nsubject: A subject\n---\nA line.\n"})
     with (folder / "rfs-mail.toml").open("a", encoding="utf-8") as settings:
         settings.write(f"\n[[relay]]\nurl = '{relay.url}'\nconnections = {CONNECTIONS}\n")
     app = open_app(folder, environ={})
-    apply(app.store, load_project(app.settings), now=NOW - timedelta(hours=1), by="ana")
+    apply(app.store, load_project(app.settings), now=now - timedelta(hours=1), by="ana")
     with app.store.begin() as connection:
-        people = [add_person(connection, f"p{number}@example.org", now=NOW) for number in range(MAILS)]
+        people = [add_person(connection, f"p{number}@example.org", now=now) for number in range(MAILS)]
         connection.execute(
             TABLES["signup"].insert(),
             [
-                {"person_id": who, "entity_id": "rfs", "source": "form", "key": str(who), "at": NOW, "received_at": NOW}
+                {"person_id": who, "entity_id": "rfs", "source": "form", "key": str(who), "at": now, "received_at": now}
                 for who in people
             ],
         )

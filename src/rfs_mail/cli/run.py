@@ -55,7 +55,9 @@ def _open_port(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), reuse_port=False)
     except OSError as error:
-        raise UsageError(f"The pages cannot listen on {host}:{port} ({error.strerror}). Take another --port.") from error
+        raise UsageError(
+            f"The pages cannot listen on {host}:{port} ({error.strerror}). Take another --port."
+        ) from error
 
 
 def _loop_run(main: "asyncio.coroutines.Coroutine[object, object, None]") -> None:  # type: ignore[name-defined]
