@@ -182,10 +182,8 @@ def test_the_same_import_and_the_same_tick_again_change_nothing(tmp_path: Path, 
     desk.types("apply", "--yes")
     for _ in range(2):
         desk.types("apply", "--yes")
-        desk.types(
-            "signups", "import", str(tmp_path / "agreed.csv"), "--source", "fair", "--entity", "rfs", "--consent", "Yes",
-            code=1,
-        )  # fmt: skip
+        how = ("--source", "fair", "--entity", "rfs", "--consent", "Yes")
+        desk.types("signups", "import", str(tmp_path / "agreed.csv"), *how, code=1)
         at = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
         for _ in range(2):
             desk.types("tick", "--at", at)
