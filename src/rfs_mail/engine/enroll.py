@@ -60,9 +60,10 @@ def enroll(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
         for name, script in live.scripts.items():  # a pause stops sending, not time
             for key in _walks_due(connection, live, name, script, now):
                 enrollments.begin_sweep(connection, name, key, now=now)
+        walking = enrollments.campaigns_swept(connection)
     size = CHUNK
     for name in live.scripts:
-        while True:
+        while name in walking:
             with store.begin() as connection:
                 began = clock.monotonic()  # now that the database is ours
                 came, more = _walk_on(connection, live, name, size, now)

@@ -39,9 +39,10 @@ def replan(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
             for name in live.scripts:
                 plan_anew(connection, name, why=f"release-{live.release.id}", now=now)
             ticks.note(connection, "replan", civil=now, said=str(live.release.id))
+        walking = enrollments.campaigns_swept(connection)
     total = 0
     for name in live.running:
-        while True:
+        while name in walking:
             with store.begin() as connection:
                 looked = _chunk(connection, name, now)
             if looked is None:

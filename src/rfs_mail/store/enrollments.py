@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    bindparam,
     case,
     cast,
     exists,
@@ -600,15 +601,24 @@ def get_sweep(connection: Connection, campaign_id: str, key: str) -> AnyRow | No
     return connection.execute(select(sweep).where(sweep.c.campaign_id == campaign_id, sweep.c.key == key)).one_or_none()
 
 
+_OPEN_SWEEPS = (
+    select(sweep)
+    .where(sweep.c.campaign_id == bindparam("campaign"), sweep.c.done_at.is_(None))
+    .order_by(sweep.c.started_at, sweep.c.key)
+)
+
+
 def open_sweeps(connection: Connection, campaign_id: str) -> list[AnyRow]:
     """The walks of a campaign that are not done, oldest first."""
-    return list(
-        connection.execute(
-            select(sweep)
-            .where(sweep.c.campaign_id == campaign_id, sweep.c.done_at.is_(None))
-            .order_by(sweep.c.started_at, sweep.c.key)
-        )
-    )
+    return list(connection.execute(_OPEN_SWEEPS, {"campaign": campaign_id}))
+
+
+_SWEPT = select(sweep.c.campaign_id).where(sweep.c.done_at.is_(None)).distinct()
+
+
+def campaigns_swept(connection: Connection) -> set[str]:
+    """The campaigns that have a walk that is not done: most of the time none, and then there is nothing to begin."""
+    return set(connection.execute(_SWEPT).scalars())
 
 
 def begin_sweep(connection: Connection, campaign_id: str, key: str, *, now: datetime) -> None:

@@ -8,10 +8,12 @@ slept through its lease changes nothing. A move that ends a delivery wakes the e
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     FromClause,
     Integer,
@@ -176,6 +178,12 @@ def count_due(connection: Connection, *, now: datetime) -> int:
 def count_in_flight(connection: Connection) -> int:
     """How many deliveries are claimed or sending, over all holders."""
     return connection.execute(select(func.count()).select_from(delivery).where(_in_flight(delivery))).scalar_one()
+
+
+def is_suspect_in_flight(connection: Connection, *, rescues: int) -> bool:
+    """Is a delivery claimed or sending over which processes died so often?"""
+    found = select(delivery.c.id).where(_in_flight(delivery), delivery.c.rescues >= rescues).limit(1)
+    return connection.execute(found).first() is not None
 
 
 def claim(connection: Connection, ids: Sequence[int], *, relay: str, operator: str, holder: str | None) -> int:
@@ -379,8 +387,16 @@ def urgent_mails(
     """
     if not steps:
         return []
+    return list(connection.execute(_urgent_mails(tuple(steps)), {"people": list(person_ids), "until": until}))
+
+
+@lru_cache(maxsize=64)
+def _urgent_mails(steps: tuple[tuple[str, str], ...]) -> CompoundSelect[Any]:
+    """The statement of `urgent_mails`: built once a release, because building costs more than asking."""
+    people: Any = bindparam("people", expanding=True)
+    until = bindparam("until", type_=Instant())
     queued = select(delivery.c.person_id, delivery.c.campaign_id, delivery.c.step_key, delivery.c.due_at).where(
-        delivery.c.person_id.in_(person_ids),
+        delivery.c.person_id.in_(people),
         delivery.c.state.in_([state.value for state in OPEN_STATES]),
         delivery.c.deadline == true(),
         delivery.c.due_at < until,
@@ -388,13 +404,13 @@ def urgent_mails(
     planned = select(
         enrollment.c.person_id, enrollment.c.campaign_id, enrollment.c.step_key, enrollment.c.due_at
     ).where(
-        enrollment.c.person_id.in_(person_ids),
+        enrollment.c.person_id.in_(people),
         enrollment.c.state == "active",
         enrollment.c.planned == true(),
         enrollment.c.due_at < until,
         or_(*[and_(enrollment.c.campaign_id == name, enrollment.c.step_key == key) for name, key in steps]),
     )
-    return list(connection.execute(union_all(queued, planned)))
+    return union_all(queued, planned)
 
 
 _MARK = (
