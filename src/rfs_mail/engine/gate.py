@@ -128,7 +128,7 @@ def _facts(
                 else None,
                 consented=row.granted_at is not None and row.withdrawn_at is None,
                 topic_left_at=row.topic_left_at,
-                stopped_because=row.stopped_because if row.stopped_at is not None else None,
+                stopped_because=(row.stopped_because or "no reason given") if row.stopped_at is not None else None,
                 paused_until=row.paused_until,
                 touched=row.touched,
                 window_version=row.window_version,
