@@ -40,7 +40,7 @@ DELIVERY_MOVES: dict[DeliveryState, frozenset[DeliveryState]] = {
     _S.UNCERTAIN: frozenset({_S.SENT, _S.BOUNCED, _S.COMPLAINED, _S.QUEUED, _S.FAILED, _S.EXPIRED}),
     _S.SENT: frozenset({_S.BOUNCED, _S.COMPLAINED}),
     _S.BOUNCED: frozenset({_S.COMPLAINED}),
-    _S.FAILED: frozenset(),
+    _S.FAILED: frozenset({_S.QUEUED}),  # by a person's word alone, when a template has been mended
     _S.SKIPPED: frozenset(),
     _S.EXPIRED: frozenset(),
     _S.COMPLAINED: frozenset(),

@@ -52,10 +52,11 @@ def rescue(store: Store, *, now: datetime, everything: bool = False) -> RescueRe
 
 def _resend(connection: Connection, live: Live, now: datetime) -> int:
     """Send uncertain mails once more where their campaign wants it."""
-    ids = []
-    for row in outbox.uncertain(connection):
-        script = live.scripts.get(row.campaign_id)
-        wanted = script.campaign.on_uncertain if script is not None else "hold"
-        if wanted == "resend" or (wanted is None and row.deadline):
-            ids.append(row.id)
+    said = {name: script.campaign.on_uncertain for name, script in live.scripts.items()}
+    ids = outbox.uncertain(
+        connection,
+        always=[name for name, word in said.items() if word == "resend"],
+        deadline_only=[name for name, word in said.items() if word is None],
+        now=now,
+    )
     return outbox.resend_uncertain(connection, ids, now=now) if ids else 0

@@ -824,15 +824,20 @@ def rescue(connection: Connection, *, now: datetime, everything: bool = False) -
     return Rescued(len(dead), requeued, len(poisoned), _make_uncertain(connection, held, now))
 
 
-def uncertain(connection: Connection, *, limit: int = 1000) -> list[AnyRow]:
-    """Uncertain deliveries that were not sent again yet: id, campaign_id, deadline."""
-    return list(
-        connection.execute(
-            select(delivery.c.id, delivery.c.campaign_id, delivery.c.deadline)
-            .where(UNCERTAIN, delivery.c.resends == 0)
-            .limit(limit)
-        )
+def uncertain(
+    connection: Connection, *, always: Sequence[str], deadline_only: Sequence[str], now: datetime, limit: int = 1000
+) -> list[int]:
+    """
+    Uncertain deliveries that were not sent again yet and still have time, the oldest first.
+
+    All of the campaigns `always`, and the deadline mail of `deadline_only`.
+    """
+    wanted = or_(
+        delivery.c.campaign_id.in_(always),
+        and_(delivery.c.campaign_id.in_(deadline_only), delivery.c.deadline == true()),
     )
+    found = select(delivery.c.id).where(UNCERTAIN, delivery.c.resends == 0, delivery.c.not_after >= now, wanted)
+    return list(connection.execute(found.order_by(delivery.c.settled_at).limit(limit)).scalars())
 
 
 def resend_uncertain(connection: Connection, ids: Sequence[int], *, now: datetime) -> int:
