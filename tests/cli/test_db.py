@@ -21,7 +21,7 @@ def test_status_of_nothing_says_what_to_run(tmp_path: Path) -> None:
     """Without a database the answer is the command that makes one, exit code 1, and no file."""
     result = run(tmp_path, "status")
     assert result.exit_code == 1
-    assert "Run: rfs-mail init" in result.output
+    assert "Run: rfs-mail db upgrade" in result.output
     assert list(tmp_path.iterdir()) == []
 
 

@@ -55,7 +55,7 @@ def test_a_folder_without_a_database_says_what_to_run(tmp_path: Path) -> None:
     """The first mistake of all gets the command that mends it, and no traceback."""
     result = CliRunner().invoke(app, ["-C", str(tmp_path), "status"])
     assert result.exit_code == 1
-    assert result.output.endswith("Run: rfs-mail init\n")
+    assert "Run: rfs-mail db upgrade" in result.output
     assert result.stdout == ""
 
 
