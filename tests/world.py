@@ -52,13 +52,22 @@ class World:
     """
     One installation. `campaigns` maps id -> the file without its head (id, entity, topic, any hour of any day).
 
-    A body that has a line `id:` of its own is taken as it is.
+    A body that has a line `id:` of its own is taken as it is. `mails` replace templates, `files` those of the folder.
     """
 
-    def __init__(self, store: Store, folder: Path, campaigns: Mapping[str, str], **files: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        campaigns: Mapping[str, str],
+        mails: Mapping[str, str] | None = None,
+        **files: str,
+    ) -> None:
         self.store = store
         self.folder = folder
         self.files = files
+        self.mails = dict(mails or {})
+        self._signups = 0
         self.campaigns = dict(campaigns)
         self.settings = self._write()
         self.app = self._open()
@@ -72,7 +81,7 @@ class World:
             for name, body in self.campaigns.items()
         }
         mails = {f"{campaign}/{name}.md": PLAIN_MAIL for campaign in self.campaigns for name in NAMES}
-        return make_folder(self.folder, texts, mails, **self.files)
+        return make_folder(self.folder, texts, mails | self.mails, **self.files)
 
     def _open(self, **settings: Any) -> App:
         keys = {"secret_key": SecretStr("a secret of the tests"), "suppression_key": SecretStr("another one")}
@@ -125,14 +134,26 @@ class World:
         """Somebody fills in the form; `when` is the row's own date and may lie in the past."""
         happened = self._instant(when) if when is not None else self.now
         with self.store.begin() as connection:
-            number = len(connection.execute(TABLES["signup"].select()).all())
-            connection.execute(
-                TABLES["signup"].insert().values(
-                    person_id=who, entity_id="rfs", source="form", key=f"{who}-{number}", at=happened,
-                    received_at=self.now,
-                )
-            )  # fmt: skip
-            events.touch(connection, [who])
+            self._add_signup(connection, who, happened)
+
+    def crowd(self, count: int, when: str | datetime | None = None, **fields: Any) -> list[int]:
+        """Several people fill in the form: p0, p1 .. at example.org."""
+        self._goes_to(when)
+        with self.store.begin() as connection:
+            found = [add_person(connection, f"p{n}@example.org", now=self.now, **fields) for n in range(count)]
+            for who in found:
+                self._add_signup(connection, who, self.now)
+        return found
+
+    def _add_signup(self, connection: Connection, who: int, happened: datetime) -> None:
+        self._signups += 1
+        connection.execute(
+            TABLES["signup"].insert().values(
+                person_id=who, entity_id="rfs", source="form", key=str(self._signups), at=happened,
+                received_at=self.now,
+            )
+        )  # fmt: skip
+        events.touch(connection, [who])
 
     def event(self, who: int, name: str, when: str | datetime | None = None, **values: Any) -> None:
         """Something happens to somebody."""
