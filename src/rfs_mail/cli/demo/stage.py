@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -44,6 +44,9 @@ APPLIED_AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 CONNECTIONS = 8
 """To the relay: few, because what they hold is what a crash can leave uncertain."""
+
+PATIENCE = timedelta(seconds=60)
+"""How long a page waits for the database: nobody sits before it, and a busy machine is no reason to put anybody off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +206,7 @@ async def _pages(app: App, listening: socket.socket, log: MailLog) -> AsyncItera
     """The pages, answering meanwhile, and a browser to visit them with."""
     from rfs_mail.web import create_web
 
-    pages = Pages(with_inbox(create_web(app), log), listening)
+    pages = Pages(with_inbox(create_web(app, patience=PATIENCE), log), listening)
     await pages.start()
     browser = Browser(*listening.getsockname())
     try:
