@@ -259,7 +259,7 @@ def _insert(
         case((held_out, literal(None, Instant())), else_=columns[4]),
         columns[5],
         literal({}, Json),
-        literal({}, Json),
+        case((held_out, literal({"share": f"{admission.holdout * 100:g}%"}, Json)), else_=literal({}, Json)),
         case((held_out, columns[2]), else_=literal(None, Instant())),
         case((held_out, literal(Reason.HOLDOUT.value)), else_=literal(None, String())),
     )
