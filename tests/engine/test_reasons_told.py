@@ -42,7 +42,8 @@ def test_holds_and_skips_are_told(make_world: MakeWorld) -> None:
     world.signs_up("maria", "11-23 10:00")
     world.ticks("11-23 10:00", "11-23 11:00")
     assert told(world)["held_cap"] == (
-        "capped: she had 1 mail today (the cap is 1 a day) | goes 2026-11-24T05:00:00+00:00 if nothing else is sent first"
+        "capped: she had 1 mail today (the cap is 1 a day) | "
+        "goes 2026-11-24T05:00:00+00:00 if nothing else is sent first"
     )
     world.pause("drip")
     world.tick("11-28 10:00")
