@@ -15,8 +15,8 @@ def measure(run: Run) -> Found:
     megabyte = 1_000_000
     return Found(
         done["peak_bytes"] / megabyte,
-        run.size,
+        done["sent"],  # as many as went in the time there is; not more than that was seen
         "the same process, opened and idle",
         done["idle_bytes"] / megabyte,
-        {"sent": done["sent"], "mails_per_second": done["sent"] / done["seconds"]},
+        {"queued": run.size, "mails_per_second": done["sent"] / done["seconds"]},
     )

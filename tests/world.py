@@ -14,9 +14,10 @@ from rfs_mail.campaign_files.load import load_project
 from rfs_mail.engine import feedback
 from rfs_mail.engine.apply import ApplyResult, apply
 from rfs_mail.engine.machine import Machine, TickReport
+from rfs_mail.engine.pause import pause, resume
 from rfs_mail.render import Renderer
 from rfs_mail.settings import Settings
-from rfs_mail.store import events, outbox, people, releases
+from rfs_mail.store import events, outbox, people
 from rfs_mail.store.database import Store
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow
@@ -178,16 +179,13 @@ class World:
 
     def pause(self, campaign: str, when: str | datetime | None = None) -> None:
         """Staff pause a campaign."""
-        self._set_state(campaign, "paused", when)
+        self._goes_to(when)
+        assert pause(self.store, campaign, because="a look", by="ana", now=self.now)
 
     def resume(self, campaign: str, when: str | datetime | None = None) -> None:
         """Staff resume a campaign."""
-        self._set_state(campaign, "running", when)
-
-    def _set_state(self, campaign: str, state: str, when: str | datetime | None) -> None:
         self._goes_to(when)
-        with self.store.begin() as connection:
-            releases.set_campaign_state(connection, campaign, state, now=self.now, by="ana", because="a look")
+        assert resume(self.store, campaign, by="ana", now=self.now)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 

@@ -18,8 +18,8 @@ from tests.project_samples import make_folder as write_files
 from tests.recipients import add_person
 from tests.world import HEAD, at
 
-KILLS = 8
-MAILS = 320
+KILLS = 7
+MAILS = 240
 CONNECTIONS, WINDOW = 4, 2
 NOW = at("11-23 10:00")
 

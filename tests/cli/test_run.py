@@ -19,7 +19,7 @@ from tests.acceptance.processes import Relay, smtp_process, wait_until
 from tests.acceptance.test_kill import installation, outcome
 from tests.project_samples import ROOT
 
-MAILS = 200
+MAILS = 120
 
 
 class Running:

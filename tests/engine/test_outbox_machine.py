@@ -331,7 +331,7 @@ def run(machine: type[OutboxMachine], *, examples: int, steps: int = 40) -> None
 
 def test_the_outbox_keeps_its_promises(make_world: MakeWorld) -> None:
     """Whatever the order of sleeping, crashing, answering, leaving and pausing."""
-    run(prepared(make_world), examples=25, steps=35)
+    run(prepared(make_world), examples=15, steps=30)
 
 
 def _no_fence(patch: pytest.MonkeyPatch) -> None:

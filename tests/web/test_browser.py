@@ -23,6 +23,7 @@ from rfs_mail.campaign_files.load import Project
 from rfs_mail.engine.compiling import Compiled
 from rfs_mail.store.database import Store
 from rfs_mail.web import create_web
+from tests.acceptance.processes import wait_until
 from tests.web.conftest import Mailed, PostOffice, open_office
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser tests")
@@ -376,6 +377,8 @@ def test_a_click_of_a_person_in_a_browser(browser: Any, served: Served) -> None:
     assert asked[-2:] == [(one.urls.link(1), False), ("https://www.example.org/offices", False)]
     assert context.cookies() == []
     context.close()
+    # The click is written after the answer, so that nobody waits for it; here the test does.
+    wait_until(lambda: bool(served.post.happened("clicked")))
     assert [(row.value, row.detail["link"]) for row in served.post.happened("clicked")] == [("human", 1)]
 
 

@@ -83,16 +83,15 @@ def enroll_touched(connection: Connection, live: Live, people: list[int], *, now
         entry = script.campaign.entry
         ask = admission(live, name, script, now=now)
         if entry.kind == "event":
-            entered[name] = enrollments.enroll_by_event(
-                connection,
-                ask,
-                name=entry.event or "stage",
-                stage=entry.stage,
-                since=_counts_from(live, name),
-                now=now,
-                per_window=entry.per_window,
-                ids=people,
-            )
+            event, since = entry.event or "stage", _counts_from(live, name)
+            once = not entry.per_window and ask.reentry_cut is None
+            if enrollments.may_have_begun(
+                connection, people, name, name=event, stage=entry.stage, since=since, once=once
+            ):
+                entered[name] = enrollments.enroll_by_event(
+                    connection, ask, name=event, stage=entry.stage, since=since, now=now, per_window=entry.per_window,
+                    ids=people,
+                )  # fmt: skip
         elif entry.kind == "person":
             if entry.existing != "all" and not _first_walk_over(connection, name):
                 continue  # those who already qualified come in at their own pace

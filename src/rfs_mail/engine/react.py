@@ -65,10 +65,14 @@ def ask_again(connection: Connection, live: Live, people: Sequence[int], *, now:
     What writes a few people's facts may call this at once, so that a goal ends the enrollment in the same transaction.
     """
     ended = woken = 0
+    standing = enrollments.standing(connection, people)
     for name, script in live.scripts.items():
+        if name not in standing:
+            continue
         ended += _end_reached(connection, live, name, script, now, people=people)
         for key, condition in script.waits.items():
-            woken += enrollments.wake_waiting(connection, name, key, people, condition, now=now)
+            if key in standing[name]:
+                woken += enrollments.wake_waiting(connection, name, key, people, condition, now=now)
     entered = sum(enroll_touched(connection, live, list(people), now=now).values())
     return Reacted(len(people), ended, woken, entered)
 

@@ -6,7 +6,8 @@ Nothing else writes an enrollment, but for `outbox.wake`, which tells one that i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -164,6 +165,62 @@ def enroll_people(
     return entered, highest if stopped_early and highest is not None else up_to
 
 
+_PEOPLE: Any = bindparam("people", expanding=True)
+_SINCE = bindparam("since", type_=Instant())
+_NOT_IN = ~exists().where(
+    enrollment.c.campaign_id == bindparam("campaign"), enrollment.c.person_id == literal_column("happened.person_id")
+)
+
+
+def _any_signup(*, newcomers: bool) -> Select[Any]:
+    happened = signup.alias("happened")
+    found = select(happened.c.id).where(happened.c.person_id.in_(_PEOPLE), happened.c.at >= _SINCE).limit(1)
+    return found.where(_NOT_IN) if newcomers else found
+
+
+def _any_event(*, newcomers: bool, stage: bool) -> Select[Any]:
+    happened = event.alias("happened")
+    found = select(happened.c.id).where(
+        happened.c.person_id.in_(_PEOPLE), happened.c.at >= _SINCE, happened.c.name == bindparam("name")
+    )
+    if stage:
+        found = found.where(happened.c.value == bindparam("stage"))
+    return (found.where(_NOT_IN) if newcomers else found).limit(1)
+
+
+_ANY_SIGNUP = {newcomers: _any_signup(newcomers=newcomers) for newcomers in (True, False)}
+_ANY_EVENT = {
+    (newcomers, stage): _any_event(newcomers=newcomers, stage=stage)
+    for newcomers in (True, False)
+    for stage in (True, False)
+}
+
+
+def may_have_begun(
+    connection: Connection,
+    people: Sequence[int],
+    campaign_id: str,
+    *,
+    name: str,
+    stage: str | None,
+    since: datetime,
+    once: bool,
+) -> bool:
+    """
+    Did the event that starts a campaign happen to any of these people at all?
+
+    With `once`, to any who is not and was not in the campaign. Most of the time it did not, and then nothing is asked
+    about audiences.
+    """
+    values = {"people": list(people), "since": since} | ({"campaign": campaign_id} if once else {})
+    if name == "signup":
+        statement = _ANY_SIGNUP[once]
+    else:
+        statement = _ANY_EVENT[once, stage is not None]
+        values |= {"name": "stage", "stage": stage} if stage is not None else {"name": name}
+    return connection.execute(statement, values).first() is not None
+
+
 def enroll_by_event(
     connection: Connection,
     admission: Admission,
@@ -278,30 +335,49 @@ def _insert(
 
 def _admits(admission: Admission, *, now: datetime) -> list[ColumnElement[bool]]:
     """The conditions of entering, on `person`."""
-    rules = [compile_expression(must, person=person, now=now) for must in admission.must]
-    rules += [~compile_expression(never, person=person, now=now) for never in admission.must_not]
-    rules.append(
+    rules = [_of_person(must, now) for must in admission.must]
+    rules += [~_of_person(never, now) for never in admission.must_not]
+    return [*rules, *_mailable(admission.entity_id, admission.topic)]
+
+
+def _of_person(expression: Expression, now: datetime) -> ColumnElement[bool]:
+    """An expression as a condition on `person`."""
+    return (
+        compile_expression(expression, person=person, now=now) if expression.depends_on_time else _timeless(expression)
+    )
+
+
+@lru_cache(maxsize=512)
+def _timeless(expression: Expression) -> ColumnElement[bool]:
+    """Built once: it does not change with time."""
+    return compile_expression(expression, person=person, now=_ANY_TIME)
+
+
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@lru_cache(maxsize=512)
+def _mailable(entity_id: str, topic: str) -> tuple[ColumnElement[bool], ...]:
+    """On `person`: the entity may mail her on this topic. Built once, because building costs more than asking."""
+    return (
         exists().where(
             consent.c.person_id == person.c.id,
-            consent.c.entity_id == admission.entity_id,
+            consent.c.entity_id == entity_id,
             consent.c.withdrawn_at.is_(None),
-        )
-    )
-    rules.append(
+        ),
         ~exists().where(
             suppression.c.address_hash == person.c.address_hash,
             suppression.c.lifted_at.is_(None),
             or_(
                 suppression.c.scope == "all",
-                and_(suppression.c.scope == "entity", suppression.c.scope_id == admission.entity_id),
-                and_(suppression.c.scope == "topic", suppression.c.scope_id == admission.topic),
+                and_(suppression.c.scope == "entity", suppression.c.scope_id == entity_id),
+                and_(suppression.c.scope == "topic", suppression.c.scope_id == topic),
             ),
-            suppression.c.except_topics.not_like(f"%|{admission.topic}|%"),
-        )
+            suppression.c.except_topics.not_like(f"%|{topic}|%"),
+        ),
+        ~exists().where(topic_left.c.person_id == person.c.id, topic_left.c.topic == topic),
+        person.c.stopped_at.is_(None),
     )
-    rules.append(~exists().where(topic_left.c.person_id == person.c.id, topic_left.c.topic == admission.topic))
-    rules.append(person.c.stopped_at.is_(None))
-    return rules
 
 
 def _occasion(admission: Admission, given: str) -> ColumnElement[str]:
@@ -474,6 +550,21 @@ def end(
     if reason is not None:
         outbox.skip_open(connection, outbox.delivery.c.enrollment_id.in_(ids), reason=reason, detail=detail, now=now)
     return ended
+
+
+_STANDING = (
+    select(enrollment.c.campaign_id, enrollment.c.step_key)
+    .where(enrollment.c.person_id.in_(bindparam("people", expanding=True)), _IS_ACTIVE)
+    .distinct()
+)
+
+
+def standing(connection: Connection, people: Sequence[int]) -> dict[str, set[str]]:
+    """Campaign -> the steps that these people stand before. Campaigns that none of them is in are left out."""
+    found: dict[str, set[str]] = {}
+    for campaign_id, step_key in connection.execute(_STANDING, {"people": list(people)}):
+        found.setdefault(campaign_id, set()).add(step_key)
+    return found
 
 
 def active_of(
