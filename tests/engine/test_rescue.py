@@ -143,7 +143,7 @@ def test_what_kills_its_holder_is_given_up_and_takes_nobody_along(
         deaths += 1
         lapse(store)
         rescue(store, now=world.now)
-    assert deaths == 3
+    assert deaths == 4
     assert [row.id for row in world.deliveries() if row.state == "failed"] == [4]
     assert world.deliveries()[3].reason == "poison"
     # What was marked when the process died is uncertain; all the others were sent.

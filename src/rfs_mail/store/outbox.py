@@ -58,8 +58,8 @@ stub = TABLES["delivery_stub"]
 LEASE = timedelta(seconds=60)
 """How long a batch belongs to its holder without a sign of life, by the database's clock."""
 
-POISON_AFTER = 3
-"""So many times may a process die holding a delivery before the delivery is given up."""
+POISON_AFTER = 4
+"""So many times may a process die holding a delivery; twice alone, so that one blind kill -9 condemns nobody."""
 
 _PERSON_LOCK = 0x7266736D
 """The class of our advisory locks, one a person."""
@@ -784,7 +784,7 @@ def rescue(connection: Connection, *, now: datetime, everything: bool = False) -
     database, whose lock proves that no other holder lives.
 
     A rescue counts against the rows of a batch that was being worked on, because one of them may have killed the
-    holder. Dispatch gives such rows out in smaller batches; one that was alone and is rescued for the third time is
+    holder. Dispatch gives such rows out in smaller batches; one that was alone twice and died both times is
     given up. Rows that only stood in line are as innocent as before.
     """
     lapsed = select(batch.c.id, batch.c.state, batch.c.size).where(_HELD_BATCH)
