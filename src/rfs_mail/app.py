@@ -5,6 +5,7 @@ Commands, pages and the scheduler get everything from here; nothing else chooses
 """
 
 import getpass
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ from rfs_mail.core.duration import parse_duration
 from rfs_mail.core.eligibility import Caps
 from rfs_mail.core.tokens import Keys, digest_key
 from rfs_mail.engine.compose import Composer
+from rfs_mail.engine.composers import Composers
 from rfs_mail.engine.deliver import Deliverer, Way
 from rfs_mail.engine.dispatch import Pool, Route
 from rfs_mail.engine.gate import Rules
@@ -99,6 +101,14 @@ class App:
             raise SettingsError("relay.rate is not kept to yet. Take it out; `send: {rate: ...}` of a campaign is.")
         return Composer(self.renderer, self.keys, self.settings.base_url.rstrip("/"))
 
+    @property
+    def _composing_processes(self) -> int:
+        """How many processes may compose beside the one that sends: one a further processor, unless it is set."""
+        if self.settings.composers is not None:
+            return self.settings.composers
+        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return processors - 1
+
     @cached_property
     def caps(self) -> Caps:
         """How many mails a person may get."""
@@ -135,8 +145,8 @@ class App:
         ways = {one.name: Way(one.name, one.transport, one.relay.connections * self.settings.window) for one in outlets}
         keep = parse_duration(self.settings.keep_messages).nominal if self.settings.keep_messages else None
         deliverer = Deliverer(
-            self.store, self.composer, ways, Rules(self.caps, self.settings.only_to), new_holder(), now or self.now,
-            keep_messages=keep is not None,
+            self.store, Composers(self.composer, self._composing_processes), ways,
+            Rules(self.caps, self.settings.only_to), new_holder(), now or self.now, keep_messages=keep is not None,
         )  # fmt: skip
         pool = Pool(tuple(Route(one.name, one.relay.weight, one.relay.entities) for one in outlets))
         return Machine(self.store, LocalHandOff(), deliverer, pool, clock.breathe, keep)

@@ -77,6 +77,9 @@ class Settings(BaseModel):
     window: int = Field(default=2, ge=1, le=64)
     """Deliveries in `sending` a connection: the most that a crash can leave uncertain."""
 
+    composers: int | None = Field(default=None, ge=0, le=64)
+    """Processes that compose mail beside the one that sends, while there is much to send; one a further processor."""
+
     @property
     def campaigns_dir(self) -> Path:
         return self.folder / self.campaigns

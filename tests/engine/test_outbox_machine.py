@@ -144,7 +144,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self._ask(_one([one for one in self.held if not one.at_the_wire], pick))
 
     def _ask(self, one: Held) -> None:
-        mark = Mark(one.id, one.batch_id, one.epoch, 1, f"<{one.id}@rfs.example.org>", 1, "main", {})
+        mark = Mark(one.id, one.batch_id, one.epoch, 1, f"<{one.id}@rfs.example.org>", 1, "main", "{}")
         before = self._row(one.id)
         with self.store.begin() as connection:
             may_go = pass_gate(connection, {one.id: mark}, RULES, now=self.now)[one.id]

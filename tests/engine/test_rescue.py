@@ -13,8 +13,8 @@ from rfs_mail.engine.machine import Machine
 from rfs_mail.engine.rescue import RescueReport, rescue
 from rfs_mail.store import outbox
 from rfs_mail.store.database import Store
+from rfs_mail.store.outbox import Claimed
 from rfs_mail.store.tables import TABLES
-from rfs_mail.store.types import AnyRow
 from tests.engine.conftest import MakeWorld
 from tests.engine.test_advance import drip
 from tests.engine.test_outbox_machine import Hands
@@ -116,7 +116,7 @@ def test_what_kills_its_holder_is_given_up_and_takes_nobody_along(
     class Killed(BaseException):
         """The end of the process, as far as one test can have it."""
 
-    def deadly(self: Composer, row: AnyRow, *rest: Any, **named: Any) -> Composed:
+    def deadly(self: Composer, row: Claimed, *rest: Any, **named: Any) -> Composed:
         if row.person_id == 4:
             raise Killed
         return real(self, row, *rest, **named)

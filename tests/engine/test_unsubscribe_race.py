@@ -58,7 +58,7 @@ def gate(row: AnyRow, now: datetime) -> Decision:
 def mark_group(connection: Connection, ids: Sequence[int], now: datetime) -> list[int]:
     """Gate and mark a group as delivery does; returns the people whose mail may go to the wire."""
     rows = [row for row in outbox.gate_rows(connection, ids) if isinstance(gate(row, now), Send)]
-    marks = [Mark(row.id, row.batch_id, row.epoch, 1, f"<{row.id}@x.example.org>", 1, "main", {}) for row in rows]
+    marks = [Mark(row.id, row.batch_id, row.epoch, 1, f"<{row.id}@x.example.org>", 1, "main", "{}") for row in rows]
     outbox.mark(connection, marks, now=now)
     return [row.person_id for row in rows]
 

@@ -48,7 +48,7 @@ def move(connection: Connection, delivery_id: int, state: str, now: datetime, **
 def mark_of(delivery_id: int, **more: Any) -> Mark:
     """The mark of a delivery of batch 7."""
     values = {"batch_id": 7, "epoch": 1, "local_day": 1, "message_id": "<1@rfs.example.org>", "revision_id": 3,
-              "relay": "main", "made": {"lang": "en"}, **more}  # fmt: skip
+              "relay": "main", "made": '{"lang":"en"}', **more}  # fmt: skip
     return Mark(delivery_id, **values)
 
 

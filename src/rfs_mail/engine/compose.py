@@ -19,7 +19,7 @@ from rfs_mail.core.message import HeaderTemplate, MessageParts, build, header_te
 from rfs_mail.core.sequence import find_step
 from rfs_mail.core.tokens import Keys, Kind, make, make_message_id, make_return_path, make_unsubscribe_address
 from rfs_mail.core.values import Record
-from rfs_mail.engine.live import Live, Occurrence, zone_of
+from rfs_mail.engine.live import Calendar, Occurrence, zone_of
 from rfs_mail.errors import NotFoundError
 from rfs_mail.render import (
     Renderer,
@@ -30,6 +30,8 @@ from rfs_mail.render import (
     spoken_record,
     variables_json,
 )
+from rfs_mail.store.dialect import json_text
+from rfs_mail.store.outbox import Claimed
 from rfs_mail.store.types import AnyRow
 
 BUILD = "1"
@@ -49,7 +51,8 @@ class Composed:
     mail_from: str
     rcpt_to: str
     message_id: str
-    made: dict[str, Any]
+    made: str
+    """What it was made from, as JSON for the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,10 @@ class Material:
     mails: Mapping[str, Mapping[str, MailSource]]
     content: ReleaseContent
     _records: dict[tuple[str, ...], Record] = field(default_factory=dict, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[type["Material"], tuple[Campaign, object, ReleaseContent]]:
+        """Another process makes the records itself."""
+        return Material, (self.campaign, self.mails, self.content)
 
     @property
     def campaign_record(self) -> Record:
@@ -105,10 +112,10 @@ class Composer:
     base_url: str
 
     def compose(
-        self, row: AnyRow, material: Material, live: Live, *, tags: Sequence[str] = (), now: datetime
+        self, row: Claimed, material: Material, calendar: Calendar, *, tags: Sequence[str] = (), now: datetime
     ) -> Composed:
         """
-        Render and build one delivery. `row` is a row of `outbox.open_batch`.
+        Render and build one delivery. `row` is a row of `outbox.open_batch`, `calendar` the one that is live.
 
         Raises RenderError or MessageError for this one delivery.
         """
@@ -129,13 +136,13 @@ class Composer:
             urls=urls,
             zone=zone,
             sent_on=local_date(now, zone),
-            calendar=occurrences_for(live, row, now),
+            calendar=occurrences_for(calendar, row, now),
             signup_source=_in_language(entity.sources.get(row.p_source or "", {}), source.language) or None,
         )
         rendered = self.renderer.render(source, context)
         # An attempt before this one had the same, whatever key is current now.
         message_id = row.message_id or make_message_id(row.id, self.keys, entity.list_domain)
-        parts = self._parts(row.id, rendered, entity, row.p_mailbox, _to_name(person), message_id, now, self.keys)
+        parts = _parts(row.id, rendered, entity, row.p_mailbox, _to_name(person), message_id, now, urls, self.keys)
         message = build(parts, self._headers(row.campaign_id, row.step_key, source, entity, topic))
         made = {
             "mail": mail.template,
@@ -154,7 +161,7 @@ class Composer:
             make_return_path(row.id, self.keys, entity.bounce_domain),
             row.p_mailbox,
             message_id,
-            made,
+            json_text(made),
         )
 
     def again(self, delivery_id: int, made: Mapping[str, Any], material: Material) -> tuple[MailSource, Rendered]:
@@ -180,9 +187,10 @@ class Composer:
         """The bytes of a sent delivery again; `row` is its row, `mailbox` the address it went to."""
         source, rendered = self.again(row.id, made, material)
         entity = material.content.entities[row.entity_id]
-        parts = self._parts(
+        keys = Keys(made["key"], self.keys.secrets)
+        parts = _parts(
             row.id, rendered, entity, mailbox, made["to_name"], row.message_id, datetime.fromisoformat(made["date"]),
-            Keys(made["key"], self.keys.secrets),
+            self.urls(row.id, keys), keys,
         )  # fmt: skip
         headers = self._headers(
             material.campaign.id, row.step_key, source, entity, material.content.topics.get(row.topic)
@@ -192,31 +200,13 @@ class Composer:
     def urls(self, delivery_id: int, keys: Keys) -> Urls:
         """The addresses in one delivery."""
         base = self.base_url
-        answer = make(Kind.ANSWER, delivery_id, keys)
-        click = make(Kind.CLICK, delivery_id, keys)
         return Urls(
             base=base,
             unsubscribe=f"{base}/u/{make(Kind.UNSUBSCRIBE, delivery_id, keys)}",
             preferences=f"{base}/p/{make(Kind.PREFERENCES, delivery_id, keys)}",
             view=f"{base}/v/{make(Kind.VIEW, delivery_id, keys)}",
-            answer=lambda key: f"{base}/a/{answer}/{key}",
-            link=lambda number: f"{base}/c/{click}/{number}",
-        )
-
-    def _parts(
-        self, delivery_id: int, rendered: Rendered, entity: Entity, mailbox: str, to_name: str, message_id: str,
-        date: datetime, keys: Keys,
-    ) -> MessageParts:  # fmt: skip
-        return MessageParts(
-            to_address=mailbox,
-            to_name=to_name,
-            subject=rendered.subject,
-            text=rendered.text,
-            html=rendered.html,
-            date=date,
-            message_id=message_id,
-            unsubscribe_url=f"{self.base_url}/u/{make(Kind.UNSUBSCRIBE, delivery_id, keys)}",
-            unsubscribe_address=make_unsubscribe_address(delivery_id, keys, entity.bounce_domain),
+            answer=_numbered(base, Kind.ANSWER, delivery_id, keys),
+            link=_numbered(base, Kind.CLICK, delivery_id, keys),
         )
 
     def _headers(
@@ -227,6 +217,35 @@ class Composer:
             entity.from_name, entity.from_address, entity.reply_to or "", entity.name, entity.list_domain,
             topic.id if topic else "mail", campaign_id, step_key, entity.postal_address, disclaimer,
         )  # fmt: skip
+
+
+def _numbered(base: str, kind: Kind, delivery_id: int, keys: Keys) -> Callable[[object], str]:
+    """The addresses of one kind; most mails have none, so the token is made when the first one is asked for."""
+    token = ""
+
+    def address(which: object) -> str:
+        nonlocal token
+        token = token or make(kind, delivery_id, keys)
+        return f"{base}/{kind}/{token}/{which}"
+
+    return address
+
+
+def _parts(
+    delivery_id: int, rendered: Rendered, entity: Entity, mailbox: str, to_name: str, message_id: str, date: datetime,
+    urls: Urls, keys: Keys,
+) -> MessageParts:  # fmt: skip
+    return MessageParts(
+        to_address=mailbox,
+        to_name=to_name,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        date=date,
+        message_id=message_id,
+        unsubscribe_url=urls.unsubscribe,
+        unsubscribe_address=make_unsubscribe_address(delivery_id, keys, entity.bounce_domain),
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -279,11 +298,11 @@ def source_key(language: str, variant: str) -> str:
     return f"{language}.{variant}" if variant else language
 
 
-def occurrences_for(live: Live, row: AnyRow, now: datetime) -> dict[str, Record | None]:
+def occurrences_for(calendar: Calendar, row: Claimed, now: datetime) -> dict[str, Record | None]:
     """Each calendar name as this enrollment knows it: the date it is about, else the next; None where there is none."""
     fixed: Mapping[str, str] = row.anchors or {}
     found: dict[str, Record | None] = {}
-    for name, dates in live.calendar.items():
+    for name, dates in calendar.items():
         key = fixed.get(name)
         if key is None and row.occurrence_key is not None and any(o.key == row.occurrence_key for o in dates):
             key = row.occurrence_key

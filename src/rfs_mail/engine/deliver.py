@@ -3,15 +3,15 @@ Work off one batch: render each delivery, ask one last time whether it may go, s
 
     claimed ── render, build ── mark (the gate, durable) ── SMTP ── verdict (durable) ── slot free
 
-Rendering, building and signing come before the mark, so that a broken template costs nothing. From the mark to the
-durable verdict a delivery holds one slot; their number is the most that a crash can leave uncertain. Nothing goes to
-the wire when the batch's lease is nearly over.
+Rendering, building and signing come before the mark (`composers`), so that a broken template costs nothing. From the
+mark to the durable verdict a delivery holds one slot; their number is the most that a crash can leave uncertain.
+Nothing goes to the wire when the batch's lease is nearly over.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypedDict
@@ -26,15 +26,14 @@ from rfs_mail.core.local_time import local_date
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.retry import GiveUp, GiveUpReason, RetryAt, RetryPolicy
 from rfs_mail.core.verdict import Accepted, Deferred, Phase, Rejected, Scope, Uncertain, Verdict
-from rfs_mail.engine.compose import Composed, Composer, Material
+from rfs_mail.engine.compose import Composed, Material
+from rfs_mail.engine.composers import Composers, Group, Unwritten
 from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.ledger import Ledger, Settlement
 from rfs_mail.engine.live import Live, look, zone_of
-from rfs_mail.errors import MessageError, RfsMailError
 from rfs_mail.store import outbox, people, problems, relays, releases
 from rfs_mail.store.database import Store
-from rfs_mail.store.outbox import LEASE, Mark, Move
-from rfs_mail.store.types import AnyRow
+from rfs_mail.store.outbox import LEASE, Claimed, Mark, Move
 from rfs_mail.transport.base import Envelope, Transport
 
 LOG = logging.getLogger(__name__)
@@ -44,6 +43,12 @@ RENEW_EVERY = 15.0
 
 TRUST = 0.8
 """The part of a lease in which a holder may put something on the wire."""
+
+COMPOSED = 25
+"""Deliveries of a batch that are composed at a time."""
+
+KEPT_MATERIALS = 64
+"""Revisions whose parts are kept at hand."""
 
 RELAY_PAUSE = timedelta(minutes=5)
 """How long a relay rests that refuses us, not the mail."""
@@ -86,7 +91,7 @@ class Deliverer:
     """Works off batches. One for a process; belongs to one event loop."""
 
     store: Store
-    composer: Composer
+    composers: Composers
     ways: Mapping[str, Way]
     rules: Rules
     holder: str
@@ -96,6 +101,7 @@ class Deliverer:
     tally: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
+        self._materials: dict[int, Material] = {}
         self._ledger = Ledger(self.store, self.rules)
         self._slots = {name: asyncio.Semaphore(way.slots) for name, way in self.ways.items()}
         self._renewed = clock.monotonic()
@@ -123,6 +129,7 @@ class Deliverer:
             with contextlib.suppress(asyncio.CancelledError):
                 await renewals
             await commits
+        await self.composers.close()
         for way in self.ways.values():
             await way.transport.close()
 
@@ -151,7 +158,7 @@ class Deliverer:
         """Work off one batch; a stale one does nothing."""
         began = clock.monotonic()
         try:
-            opened = await self.store.write(_open, batch_id, epoch, self.holder)
+            opened = await self.store.write(_open, batch_id, epoch, self.holder, self._materials)
         except DBAPIError as error:
             LOG.error("batch %d could not be opened, its lease brings it back: %s", batch_id, error.orig)
             self._dropped.append(batch_id)
@@ -162,11 +169,18 @@ class Deliverer:
             self._renewed = began  # an idle process renews nothing; this very lease is fresh
         try:
             async with asyncio.TaskGroup() as group:
-                for row in opened.rows:
+                for begin in range(0, len(opened.rows), COMPOSED):
                     if not self._may_send(opened.relay):
-                        break
-                    await self._slots[opened.relay].acquire()
-                    group.create_task(self._deliver(opened, row, epoch))
+                        return
+                    rows = opened.rows[begin : begin + COMPOSED]
+                    for row, written in zip(rows, await self._compose(opened, rows), strict=True):
+                        if isinstance(written, Unwritten):
+                            await self._give_up(row, written)
+                            continue
+                        if not self._may_send(opened.relay):
+                            return
+                        await self._slots[opened.relay].acquire()
+                        group.create_task(self._deliver(opened, row, epoch, written))
         finally:
             try:
                 await self.store.write(outbox.close_batch, batch_id, epoch, now=self.now())
@@ -179,12 +193,12 @@ class Deliverer:
         rests_until = self._resting.get(relay)
         return not self._stopping and self._trusted and (rests_until is None or rests_until <= self.now())
 
-    async def _deliver(self, opened: "_Opened", row: AnyRow, epoch: int) -> None:
-        """One delivery, from rendering to its durable verdict. Its slot was taken by the caller."""
+    async def _deliver(self, opened: "_Opened", row: Claimed, epoch: int, composed: Composed) -> None:
+        """One delivery, from the mark to its durable verdict. Its slot was taken by the caller."""
         way = self.ways[opened.relay]
+        self._ledger.under_way += 1
         try:
-            composed = await self._compose(opened, row)
-            if composed is None or not self._may_send(opened.relay):
+            if not self._may_send(opened.relay):
                 return
             if not await self._ledger.mark(self._mark(opened, row, epoch, composed), now=self.now()):
                 self.tally.refused += 1
@@ -195,9 +209,10 @@ class Deliverer:
             verdict = await way.transport.send(Envelope(composed.mail_from, composed.rcpt_to), composed.message)
             await self._record(row, epoch, way, verdict)
         finally:
+            self._ledger.under_way -= 1
             self._slots[opened.relay].release()
 
-    async def _take_back(self, row: AnyRow, epoch: int) -> None:
+    async def _take_back(self, row: Claimed, epoch: int) -> None:
         """Queue again what was marked and never went to the wire."""
         move = Move(
             row.id, row.enrollment_id, DeliveryState.QUEUED, self.now(), blameless=True, batch_id=row.batch_id,
@@ -205,28 +220,21 @@ class Deliverer:
         )  # fmt: skip
         await self._ledger.settle(Settlement(move, _AFTER), now=self.now())
 
-    async def _compose(self, opened: "_Opened", row: AnyRow) -> Composed | None:
-        try:
-            return self.composer.compose(
-                row, opened.materials[opened.revisions[row.id]], opened.live, tags=opened.tags.get(row.person_id, ()),
-                now=self.now(),
-            )  # fmt: skip
-        except RfsMailError as error:
-            LOG.error("delivery %d of %s/%s: %s", row.id, row.campaign_id, row.step_key, error)
-            refused = isinstance(error, MessageError)
-            reason, said = Reason.MESSAGE_REFUSED if refused else Reason.RENDER_FAILED, str(error)
-        except Exception as error:  # a bug that one person's values bring out must not keep the others' mail
-            LOG.exception("delivery %d of %s/%s could not be written", row.id, row.campaign_id, row.step_key)
-            reason, said = Reason.RENDER_FAILED, f"{type(error).__name__}: {error}"
+    async def _compose(self, opened: "_Opened", rows: Sequence[Claimed]) -> list[Composed | Unwritten]:
+        return await self.composers.compose(
+            Group(rows, opened.revisions, opened.materials, opened.live.calendar, opened.tags, self.now())
+        )
+
+    async def _give_up(self, row: Claimed, unwritten: Unwritten) -> None:
+        """No message came of it."""
         move = Move(
-            row.id, row.enrollment_id, DeliveryState.FAILED, self.now(), reason, {"error": said},
+            row.id, row.enrollment_id, DeliveryState.FAILED, self.now(), unwritten.reason, unwritten.detail,
             batch_id=row.batch_id, epoch=row.epoch,
         )  # fmt: skip
         await self._ledger.settle(Settlement(move, _BEFORE), now=self.now())
         self.tally.failed += 1
-        return None
 
-    def _mark(self, opened: "_Opened", row: AnyRow, epoch: int, composed: Composed) -> Mark:
+    def _mark(self, opened: "_Opened", row: Claimed, epoch: int, composed: Composed) -> Mark:
         return Mark(
             id=row.id,
             batch_id=row.batch_id,
@@ -241,7 +249,7 @@ class Deliverer:
 
     # -- what came of it -----------------------------------------------------------------------------------------------
 
-    async def _record(self, row: AnyRow, epoch: int, way: Way, verdict: Verdict) -> None:
+    async def _record(self, row: Claimed, epoch: int, way: Way, verdict: Verdict) -> None:
         now = self.now()
         move, bounce = self._move(row, epoch, verdict, now)
         await self._ledger.settle(Settlement(move, _AFTER, bounce), now=now)
@@ -252,7 +260,7 @@ class Deliverer:
                 self._in_trouble.discard(way.name)
                 await self.store.write(problems.clear, "relay", way.name, now=now)
 
-    def _move(self, row: AnyRow, epoch: int, verdict: Verdict, now: datetime) -> tuple[Move, str | None]:
+    def _move(self, row: Claimed, epoch: int, verdict: Verdict, now: datetime) -> tuple[Move, str | None]:
         fence = _Fence(batch_id=row.batch_id, epoch=epoch)
         code, text = verdict.code, verdict.text
         said = {"code": code or "", "reply": text}
@@ -279,7 +287,7 @@ class Deliverer:
                     **fence,
                 ), verdict.bounce.value  # fmt: skip
 
-    def _again(self, row: AnyRow, fence: "_Fence", now: datetime, verdict: Deferred) -> Move:
+    def _again(self, row: Claimed, fence: "_Fence", now: datetime, verdict: Deferred) -> Move:
         """Try a deferred one again by the policy, or give it up."""
         first = row.first_attempt_at or now
         match self.policy.next_attempt(row.attempt + 1, first, now, row.not_after, row.id):
@@ -302,7 +310,7 @@ class Deliverer:
                 )  # fmt: skip
 
     def _back(
-        self, row: AnyRow, fence: "_Fence", now: datetime, until: datetime, reason: Reason,
+        self, row: Claimed, fence: "_Fence", now: datetime, until: datetime, reason: Reason,
         verdict: Deferred | Rejected, *, blameless: bool,
     ) -> Move:  # fmt: skip
         detail = {"code": verdict.code or "", "reply": verdict.text, "until": until.isoformat()}
@@ -335,7 +343,7 @@ class _Opened:
     """A batch and all that rendering its mails needs, read in one transaction."""
 
     relay: str
-    rows: list[AnyRow]
+    rows: list[Claimed]
     live: Live
     materials: Mapping[int, Material]
     """By revision id."""
@@ -344,22 +352,27 @@ class _Opened:
     tags: Mapping[int, tuple[str, ...]]
 
 
-def _open(connection: Connection, batch_id: int, epoch: int, holder: str) -> _Opened | None:
+def _open(connection: Connection, batch_id: int, epoch: int, holder: str, known: dict[int, Material]) -> _Opened | None:
+    """Open a batch; `known` remembers what revisions are made from."""
     rows = outbox.open_batch(connection, batch_id, epoch, holder)
     live = look(connection)
     if rows is None or live is None:
         return None
     revisions = {row.id: _revision_of(live, row) for row in rows}
     materials: dict[int, Material] = {}
+    if len(known) > KEPT_MATERIALS:
+        known.clear()
     for revision_id in set(revisions.values()):
-        revision = releases.load_revision(connection, revision_id)
-        materials[revision_id] = Material(revision.definition, revision.mails, revision.content)
+        if revision_id not in known:
+            revision = releases.load_revision(connection, revision_id)
+            known[revision_id] = Material(revision.definition, revision.mails, revision.content)
+        materials[revision_id] = known[revision_id]
     relay = outbox.relay_of(connection, batch_id)
     tags = people.tags_of(connection, [row.person_id for row in rows])
     return _Opened(relay, rows, live, materials, revisions, tags)
 
 
-def _revision_of(live: Live, row: AnyRow) -> int:
+def _revision_of(live: Live, row: Claimed) -> int:
     """The live revision, which a copy fix reaches at once; the one it was queued by where the campaign pins."""
     script = live.scripts.get(row.campaign_id)
     follows = script is not None and script.campaign.on_edit == "follow"

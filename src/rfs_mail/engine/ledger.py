@@ -7,6 +7,7 @@ the database in memory; marks do not, because a mail that is not marked may simp
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,13 @@ LOG = logging.getLogger(__name__)
 
 GROUP = 256
 """Marks and verdicts a transaction, at most: it stays far below 100 ms."""
+
+
+ENOUGH = 20
+"""So many are committed at once; fewer wait for others to come along, because a commit costs more than a mail."""
+
+LINGER = 0.005
+"""Seconds of machine time that a smaller group waits, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,10 @@ class Ledger:
         self._rules = rules
         self._entries: list[_Entry] = []
         self._some = asyncio.Event()
+        self._enough = asyncio.Event()
         self._ended = False
+        self.under_way = 0
+        """Deliveries that have something to enter yet: nobody else is waited for."""
 
     async def mark(self, mark: Mark, *, now: datetime) -> bool:
         """May this delivery's bytes go to the wire? Durable when it answers yes."""
@@ -66,12 +77,16 @@ class Ledger:
     async def _enter(self, entry: _Entry) -> bool:
         self._entries.append(entry)
         self._some.set()
+        if len(self._entries) >= min(ENOUGH, self.under_way):
+            self._enough.set()
         return await entry.answer
 
     async def run(self) -> None:
         """Commit until `end`; whatever was entered before is committed first."""
         while True:
             await self._some.wait()
+            if not self._ended:
+                await self._linger()
             group, self._entries = self._entries[:GROUP], self._entries[GROUP:]
             if not self._entries:
                 self._some.clear()
@@ -82,10 +97,17 @@ class Ledger:
             if self._ended:
                 self._some.set()
 
+    async def _linger(self) -> None:
+        self._enough.clear()
+        if len(self._entries) < min(ENOUGH, self.under_way):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), LINGER)
+
     def end(self) -> None:
         """Come to an end once everything entered is durable."""
         self._ended = True
         self._some.set()
+        self._enough.set()
 
     async def _commit(self, group: Sequence[_Entry]) -> None:
         wait = 0.1

@@ -36,6 +36,10 @@ class Occurrence:
     """Start of the day in its zone where no hour is known."""
 
 
+Calendar = Mapping[str, tuple[Occurrence, ...]]
+"""Calendar name -> occurrences by start."""
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
     """The release, its campaigns read, its calendar."""
@@ -43,8 +47,7 @@ class Live:
     release: LiveRelease
     scripts: Mapping[str, Script]
     """Campaign id -> script of the current revision, removed campaigns left out."""
-    calendar: Mapping[str, tuple[Occurrence, ...]] = field(default_factory=dict)
-    """Calendar name -> occurrences by start."""
+    calendar: Calendar = field(default_factory=dict)
 
     @property
     def content(self) -> ReleaseContent:
@@ -158,12 +161,12 @@ class _Dates:
         return 0
 
 
-def _calendar(content: ReleaseContent, digest: str) -> Mapping[str, tuple[Occurrence, ...]]:
+def _calendar(content: ReleaseContent, digest: str) -> Calendar:
     return _occurrences(digest, _Dates(content))
 
 
 @lru_cache(maxsize=64)
-def _occurrences(digest: str, dates: _Dates) -> Mapping[str, tuple[Occurrence, ...]]:
+def _occurrences(digest: str, dates: _Dates) -> Calendar:
     return {
         name: tuple(sorted((_occurrence(name, spec) for spec in calendar.occurrences), key=lambda o: o.starts_at))
         for name, calendar in dates.content.calendars.items()

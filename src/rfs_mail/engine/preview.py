@@ -27,10 +27,10 @@ from rfs_mail.engine import naming
 from rfs_mail.engine.compiling import compile_project
 from rfs_mail.engine.compose import PERSON_COLUMNS, Composed, Composer, Material, choose_source
 from rfs_mail.engine.gate import Rules
-from rfs_mail.engine.live import Live, Occurrence
+from rfs_mail.engine.live import Calendar, Occurrence
 from rfs_mail.errors import CampaignFileError, NotFoundError, UsageError
 from rfs_mail.store import dossier, suppressions
-from rfs_mail.store.releases import LiveRelease
+from rfs_mail.store.outbox import Claimed
 from rfs_mail.store.types import AnyRow
 from rfs_mail.transport.base import Envelope, Transport
 
@@ -132,8 +132,7 @@ def _previewed(
     row = _row(connection, campaign, found.action, found.key, whom, at)
     row.p_mailbox = to or row.p_mailbox
     source = choose_source(material, found.action, row.p_lang, row.variant)
-    live = Live(LiveRelease(0, "", content, {}), {}, _calendar(content))
-    composed = composer.compose(cast(AnyRow, row), material, live, tags=row.tags, now=at)
+    composed = composer.compose(cast(Claimed, row), material, _calendar(content), tags=row.tags, now=at)
     message = BytesParser(policy=policy.default).parsebytes(composed.message)
     assert isinstance(message, EmailMessage)
     return Previewed(
@@ -198,7 +197,7 @@ def _enrollment(connection: Connection, campaign: str, person: Person | None) ->
     return rows[-1] if rows else None
 
 
-def _calendar(content: ReleaseContent) -> dict[str, tuple[Occurrence, ...]]:
+def _calendar(content: ReleaseContent) -> Calendar:
     """The dates as the files are now."""
     calendar: dict[str, tuple[Occurrence, ...]] = {}
     for name, given in content.calendars.items():

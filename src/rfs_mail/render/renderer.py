@@ -75,6 +75,10 @@ class Renderer:
         self._texts: OrderedDict[str, _Part] = OrderedDict()
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type["Renderer"], tuple[dict[str, object]]]:
+        """Another process gets one that has compiled nothing yet."""
+        return Renderer, (self._base,)
+
     def render(self, source: MailSource, context: Mapping[str, object]) -> Rendered:
         """
         Subject, preheader, HTML and text for one person.

@@ -13,7 +13,7 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -195,9 +195,14 @@ def machine_time(connection: Connection) -> ColumnElement[datetime]:
 
     On PostgreSQL it moves within a transaction (clock_timestamp), as a clock should.
     """
-    if connection.dialect.name == "postgresql":
-        return literal_column("clock_timestamp()", Instant())
-    return literal_column("CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", Instant())
+    return MACHINE_TIME[connection.dialect.name]
+
+
+MACHINE_TIME: Mapping[str, ColumnElement[datetime]] = {
+    "postgresql": literal_column("clock_timestamp()", Instant()),
+    "sqlite": literal_column("CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", Instant()),
+}
+"""By dialect, for statements that are built once."""
 
 
 def machine_now(connection: Connection) -> datetime:

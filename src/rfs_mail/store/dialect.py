@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Table, Text, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, Dialect, Table, Text, Update, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rfs_mail.store.types import BigId, to_microseconds
@@ -33,6 +34,19 @@ def among(connection: Connection, column: ColumnElement[Any], values: Sequence[s
         return column == func.any(given)
     listed = func.json_each(json.dumps(values, ensure_ascii=False)).table_valued("value")
     return column.in_(select(listed.c.value))
+
+
+def among_bound(column: ColumnElement[Any], name: str, *, on_postgresql: bool) -> Any:
+    """`among` of whole numbers for a statement that is built once: the parameter is given by name, later."""
+    if on_postgresql:
+        return column == func.any(bindparam(name, type_=postgresql.ARRAY(BigId)))
+    listed = func.json_each(bindparam(name, type_=Text())).table_valued("value")
+    return column.in_(select(listed.c.value))
+
+
+def among_value(connection: Connection, values: Sequence[int]) -> Any:
+    """What a parameter of `among_bound` is given."""
+    return list(values) if connection.dialect.name == "postgresql" else json.dumps(list(values))
 
 
 # -- many rows at once -------------------------------------------------------------------------------------------------
@@ -66,6 +80,32 @@ def update_many(
         still = f" AND state = {mark}" if state else ""
         given = [(*row, state) for row in rows] if state else list(rows)
         connection.exec_driver_sql(f"UPDATE {table.name} SET {settings} WHERE id = {mark}{still}", given)
+
+
+def execute_ready(connection: Connection, statement: Update, rows: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Run one statement for each row of values that are ready for the driver: instants by `instants()`, JSON as text.
+
+    The statement is compiled once a dialect and nothing is converted. Every row has the same names, those of the
+    statement's bound parameters.
+    """
+    if not rows:
+        return
+    text, order, constants = _compiled(statement, connection.dialect)
+    given = [{**constants, **row} for row in rows] if constants else [dict(row) for row in rows]
+    if order:
+        pick = itemgetter(*order)
+        connection.exec_driver_sql(text, [pick(row) for row in given])
+    else:
+        connection.exec_driver_sql(text, given)
+
+
+@lru_cache(maxsize=64)
+def _compiled(statement: Update, dialect: Dialect) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    """Its text, its parameters in order (none: by name), and the values that stand in it. Constants are plain."""
+    compiled = statement.compile(dialect=dialect)
+    constants = {name: value for name, value in compiled.params.items() if not compiled.binds[name].required}
+    return str(compiled), tuple(compiled.positiontup or ()), constants
 
 
 def instants(connection: Connection) -> Callable[[datetime | None], Any]:

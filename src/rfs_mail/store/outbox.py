@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -37,8 +37,8 @@ from sqlalchemy import (
 
 from rfs_mail.core.lifecycle import OPEN_STATES, UNSETTLED, WENT_OUT, DeliveryState
 from rfs_mail.core.reasons import Reason
-from rfs_mail.store.database import machine_time
-from rfs_mail.store.dialect import among
+from rfs_mail.store.database import MACHINE_TIME, machine_time
+from rfs_mail.store.dialect import among_bound, among_value, execute_ready, instants, json_text
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, BigId, Instant
 
@@ -129,29 +129,39 @@ def due(
     One indexed look a campaign, so that a million waiting mails of one cost another nothing. People who have a
     delivery in flight are left out, and those named in `leave_out`: nobody has two at a time.
     """
+    asked = {name: share for name, share in shares.items() if share > 0}
+    if not asked:
+        return []
+    statement = _due(tuple(asked), deadline, connection.dialect.name == "postgresql")
+    values: dict[str, Any] = {f"share_{place}": share for place, share in enumerate(asked.values())}
+    values |= {"now": now, "left": among_value(connection, leave_out)}
+    return [Candidate(*row) for row in connection.execute(statement, values)]
+
+
+@lru_cache(maxsize=256)
+def _due(campaigns: tuple[str, ...], deadline: bool, on_postgresql: bool) -> CompoundSelect[Any]:
+    """The statement of `due`: built once, because building costs more than asking."""
     busy = delivery.alias("busy")
     columns = [delivery.c[name] for name in Candidate.__dataclass_fields__]
-    looks = [
-        select(
-            select(*columns)
-            .where(
-                delivery.c.campaign_id == name,
-                delivery.c.deadline == deadline,
-                QUEUED,
-                delivery.c.next_at <= now,
-                ~exists().where(busy.c.person_id == delivery.c.person_id, _in_flight(busy)),
-                ~among(connection, delivery.c.person_id, leave_out) if leave_out else true(),
+    return union_all(
+        *[
+            select(
+                select(*columns)
+                .where(
+                    delivery.c.campaign_id == literal(name),
+                    delivery.c.deadline == deadline,
+                    QUEUED,
+                    delivery.c.next_at <= bindparam("now", type_=delivery.c.next_at.type),
+                    ~exists().where(busy.c.person_id == delivery.c.person_id, _in_flight(busy)),
+                    ~among_bound(delivery.c.person_id, "left", on_postgresql=on_postgresql),
+                )
+                .order_by(delivery.c.next_at)
+                .limit(bindparam(f"share_{place}", type_=Integer()))
+                .subquery()
             )
-            .order_by(delivery.c.next_at)
-            .limit(share)
-            .subquery()
-        )
-        for name, share in shares.items()
-        if share > 0
-    ]
-    if not looks:
-        return []
-    return [Candidate(**row._mapping) for row in connection.execute(union_all(*looks))]
+            for place, name in enumerate(campaigns)
+        ]
+    )
 
 
 def campaigns_with_due(connection: Connection, *, now: datetime) -> list[str]:
@@ -188,58 +198,123 @@ def is_suspect_in_flight(connection: Connection, *, rescues: int) -> bool:
 
 def claim(connection: Connection, ids: Sequence[int], *, relay: str, operator: str, holder: str | None) -> int:
     """Make a batch of queued deliveries under a fresh lease; returns the batch id. Its epoch is 1."""
-    made: int = connection.execute(
+    is_postgresql = connection.dialect.name == "postgresql"
+    statement = _new_batch(is_postgresql)
+    values = {"relay": relay, "operator": operator, "holder": holder, "size": len(ids)}
+    made: int = connection.execute(statement, values).scalar_one()
+    connection.execute(_claim(is_postgresql), {"batch": made, "ids": among_value(connection, ids)})
+    return made
+
+
+@lru_cache(maxsize=2)
+def _new_batch(on_postgresql: bool) -> Any:
+    return (
         insert(batch)
         .values(
-            epoch=1,
-            state="live",
-            relay=relay,
-            operator=operator,
-            holder=holder,
-            lease_until=_lease_end(connection),
-            size=len(ids),
+            epoch=1, state="live", relay=bindparam("relay"), operator=bindparam("operator"),
+            holder=bindparam("holder"), lease_until=_lease_end(on_postgresql), size=bindparam("size"),
         )
         .returning(batch.c.id)
-    ).scalar_one()
-    connection.execute(
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def _claim(on_postgresql: bool) -> Any:
+    return (
         update(delivery)
-        .where(delivery.c.id.in_(ids), QUEUED)
-        .values(state="claimed", batch_id=made, epoch=1, reason=None, detail=None)
+        .where(among_bound(delivery.c.id, "ids", on_postgresql=on_postgresql), QUEUED)
+        .values(state="claimed", batch_id=bindparam("batch"), epoch=1, reason=None, detail=None)
     )
-    return made
 
 
 # -- deliver -----------------------------------------------------------------------------------------------------------
 
 
-def open_batch(connection: Connection, batch_id: int, epoch: int, holder: str) -> list[AnyRow] | None:
+class Claimed(NamedTuple):
+    """
+    A claimed delivery with its person and enrollment (`p_...`, anchors): what delivering reads, and nothing else.
+
+    Plain values in a plain tuple, so that another process can be given it.
+    """
+
+    id: int
+    enrollment_id: int
+    person_id: int
+    campaign_id: str
+    step_key: str
+    revision_id: int
+    entity_id: str
+    topic: str
+    variant: str
+    operator: str
+    batch_id: int
+    epoch: int
+    attempt: int
+    first_attempt_at: datetime | None
+    due_at: datetime
+    not_after: datetime
+    message_id: str | None
+    anchors: dict[str, str] | None
+    occurrence_key: str | None
+    p_mailbox: str
+    p_zone: str
+    p_given_name: str | None
+    p_family_name: str | None
+    p_state: str | None
+    p_county: str | None
+    p_zip: str | None
+    p_lang: str | None
+    p_birth_year: int | None
+    p_runs_before: int | None
+    p_endorsement: str | None
+    p_endorsable: bool | None
+    p_source: str | None
+    p_signed_up_at: datetime | None
+    p_stage: str
+    p_custom: dict[str, Any]
+
+
+def _claimed_column(name: str) -> ColumnElement[Any]:
+    if name.startswith("p_"):
+        return person.c[name[2:]].label(name)
+    return enrollment.c[name] if name in ("anchors", "occurrence_key") else delivery.c[name]
+
+
+_CLAIMED = (
+    select(*[_claimed_column(name) for name in Claimed._fields])
+    .select_from(delivery)
+    .join(person, person.c.id == delivery.c.person_id)
+    .join(enrollment, enrollment.c.id == delivery.c.enrollment_id)
+    .where(
+        delivery.c.batch_id == bindparam("batch"),
+        delivery.c.epoch == bindparam("epoch"),
+        _in_flight(delivery),
+        delivery.c.state == "claimed",
+    )
+    .order_by(delivery.c.id)
+)
+
+
+def open_batch(connection: Connection, batch_id: int, epoch: int, holder: str) -> list[Claimed] | None:
     """
     Take a batch into this process: its claimed deliveries joined with their people, or None where it is another's.
 
     A batch run twice is a stale epoch or has no claimed rows left, and does nothing.
     """
-    taken = connection.execute(
-        update(batch)
-        .where(batch.c.id == batch_id, batch.c.epoch == epoch, batch.c.state == "live")
-        .where(or_(batch.c.holder.is_(None), batch.c.holder == holder))
-        .values(state="open", holder=holder, lease_until=_lease_end(connection))
-    )
+    values = {"batch": batch_id, "of": epoch, "me": holder}
+    taken = connection.execute(_take(connection.dialect.name == "postgresql"), values)
     if taken.rowcount == 0:
         return None
-    people = [column.label(f"p_{column.name}") for column in person.c]
-    return list(
-        connection.execute(
-            select(*delivery.c, *people, enrollment.c.anchors, enrollment.c.entered_at, enrollment.c.occurrence_key)
-            .join(person, person.c.id == delivery.c.person_id)
-            .join(enrollment, enrollment.c.id == delivery.c.enrollment_id)
-            .where(
-                delivery.c.batch_id == batch_id,
-                delivery.c.epoch == epoch,
-                _in_flight(delivery),
-                delivery.c.state == "claimed",
-            )
-            .order_by(delivery.c.id)
-        )
+    return [Claimed._make(row) for row in connection.execute(_CLAIMED, {"batch": batch_id, "epoch": epoch})]
+
+
+@lru_cache(maxsize=2)
+def _take(on_postgresql: bool) -> Any:
+    return (
+        update(batch)
+        .where(batch.c.id == bindparam("batch"), batch.c.epoch == bindparam("of"), batch.c.state == "live")
+        .where(or_(batch.c.holder.is_(None), batch.c.holder == bindparam("me")))
+        .values(state="open", holder=bindparam("me"), lease_until=_lease_end(on_postgresql))
     )
 
 
@@ -450,7 +525,8 @@ class Mark:
     message_id: str
     revision_id: int
     relay: str
-    made: dict[str, Any]
+    made: str
+    """JSON, as `engine.compose` wrote it."""
     message: bytes | None = None
     """Compressed bytes, where they are to be kept."""
 
@@ -463,14 +539,16 @@ def mark(connection: Connection, marks: Sequence[Mark], *, now: datetime) -> Non
     """
     if not marks:
         return
-    connection.execute(
+    at = instants(connection)(now)
+    execute_ready(
+        connection,
         _MARK,
         [
             {
                 "b_id": m.id,
                 "b_batch": m.batch_id,
                 "b_epoch": m.epoch,
-                "b_now": now,
+                "b_now": at,
                 "b_day": m.local_day,
                 "b_message_id": m.message_id,
                 "b_revision": m.revision_id,
@@ -528,15 +606,17 @@ def settle(connection: Connection, moves: Sequence[Move], *, origin: Sequence[De
     ending = [m for m in mine if m.state in _ENDING]
     back = [m for m in mine if m.state is _S.QUEUED]
     if ending:
-        connection.execute(
+        ready = instants(connection)
+        execute_ready(
+            connection,
             _END,
             [
                 {
                     "b_id": m.id,
                     "b_state": m.state.value,
-                    "b_at": m.at,
+                    "b_at": ready(m.at),
                     "b_reason": m.reason.value if m.reason else None,
-                    "b_detail": dict(m.detail) if m.detail is not None else None,
+                    "b_detail": json_text(m.detail) if m.detail is not None else None,
                     "b_code": m.code,
                     "b_reply": m.reply,
                 }
@@ -638,14 +718,15 @@ def wake(connection: Connection, settled: Mapping[int, int], *, at: datetime | M
 
     Only those that wait for this very delivery are moved: the truth about an uncertain one may come much later.
     """
-    if settled:
-        connection.execute(
-            _WAKE,
-            [
-                {"b_delivery": one, "b_id": who, "b_at": at if isinstance(at, datetime) else at[one]}
-                for one, who in settled.items()
-            ],
-        )
+    ready = instants(connection)
+    execute_ready(
+        connection,
+        _WAKE,
+        [
+            {"b_delivery": one, "b_id": who, "b_at": ready(at if isinstance(at, datetime) else at[one])}
+            for one, who in settled.items()
+        ],
+    )
 
 
 _HELD_BATCH = batch.c.state.in_(("live", "open"))
@@ -656,7 +737,7 @@ def renew(connection: Connection, holder: str, *, leave_out: Sequence[int] = ())
     return connection.execute(
         update(batch)
         .where(batch.c.holder == holder, _HELD_BATCH, batch.c.id.not_in(leave_out))
-        .values(lease_until=_lease_end(connection))
+        .values(lease_until=_lease_end(connection.dialect.name == "postgresql"))
     ).rowcount
 
 
@@ -666,8 +747,19 @@ def close_batch(connection: Connection, batch_id: int, epoch: int, *, now: datet
 
     A row that is still in `sending` has no verdict, and nobody is left to bring one: it becomes uncertain.
     """
+    if connection.execute(_SOME_LEFT, {"of": batch_id}).first() is None:
+        connection.execute(_DONE, {"of": batch_id, "by": epoch})
+        return
     mine = select(batch.c.id).where(batch.c.id == batch_id, batch.c.epoch == epoch, _HELD_BATCH)
     _let_go(connection, mine, now=now)
+
+
+_SOME_LEFT = select(delivery.c.id).where(delivery.c.batch_id == bindparam("of"), _in_flight(delivery)).limit(1)
+_DONE = (
+    update(batch)
+    .where(batch.c.id == bindparam("of"), batch.c.epoch == bindparam("by"), _HELD_BATCH)
+    .values(state="done")
+)
 
 
 def let_go(connection: Connection, holder: str, *, now: datetime) -> None:
@@ -983,7 +1075,7 @@ def in_flight_of(connection: Connection, holder: str) -> int:
     ).scalar_one()
 
 
-def _lease_end(connection: Connection) -> Any:
-    if connection.dialect.name == "postgresql":
-        return machine_time(connection) + literal(LEASE, Interval())
-    return machine_time(connection).op("+")(literal(int(LEASE / timedelta(microseconds=1)), BigId))
+def _lease_end(on_postgresql: bool) -> Any:
+    if on_postgresql:
+        return MACHINE_TIME["postgresql"] + literal(LEASE, Interval())
+    return MACHINE_TIME["sqlite"].op("+")(literal(int(LEASE / timedelta(microseconds=1)), BigId))
