@@ -77,7 +77,7 @@ def advance(store: Store, *, now: datetime, pause: Callable[[], None] | None = N
     """Move on whatever is due at `now`, until nothing is."""
     total = Advanced()
     while True:
-        with store.begin() as connection:
+        with store.begin(patient=True) as connection:
             done = advance_chunk(connection, now=now)
         if done is None:
             return total

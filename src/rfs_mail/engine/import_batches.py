@@ -1,8 +1,8 @@
 """
 How an import shares the database: how large its batches are, in which order its rows come, and when others get in.
 
-Those who wait for SQLite poll for it, so a short transaction is not enough: between two of them it must be free for a
-fair while. That while is spent reading the next rows.
+Its transactions are patient: whoever else waits for the database goes first. Between two of them it is left free for a
+while, too, so that other long work gets its share; that while is spent reading the next rows.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,13 +22,13 @@ CHUNK = 30_000
 BATCH = 2_000
 """The most rows merged in one transaction."""
 
-HELD_SECONDS = 0.08
+HELD_SECONDS = 0.05
 """How long a transaction should hold the database; batches get smaller where it takes longer."""
 
-FREE_SHARE = 0.3
+FREE_SHARE = 0.2
 """
-After a batch the database is left free for at least this part of the time the batch held it: those who wait for it
-poll, now and then, and must have a fair chance to find it free.
+After a batch the database is left free for at least this part of the time the batch held it: other patient writers try
+now and then, and must have a fair chance to find it free.
 """
 
 

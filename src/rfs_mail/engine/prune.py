@@ -38,7 +38,7 @@ def prune(
     """Forget in small transactions; `keep_messages` None keeps no bytes at all."""
     deliveries = messages = 0
     while True:
-        with store.begin() as connection:
+        with store.begin(patient=True) as connection:
             gone = retention.forget_deliveries(connection, before=now - keep_log, limit=CHUNK)
         deliveries += gone
         if gone < CHUNK:
@@ -46,7 +46,7 @@ def prune(
         if pause is not None:
             pause()
     while True:
-        with store.begin() as connection:
+        with store.begin(patient=True) as connection:
             gone = retention.forget_messages(connection, before=now - (keep_messages or timedelta()), limit=CHUNK)
         messages += gone
         if gone < CHUNK:

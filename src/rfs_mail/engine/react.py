@@ -41,7 +41,7 @@ def react(store: Store, *, now: datetime, pause: Callable[[], None] | None = Non
     """Ask about everybody who was touched; then, once a day, about what time alone has turned."""
     total = Reacted()
     while True:
-        with store.begin() as connection:
+        with store.begin(patient=True) as connection:
             live = look(connection)
             people = enrollments.take_touched(connection, CHUNK)
             if not people:
@@ -133,7 +133,7 @@ def _daily(
     key = f"endings:{today}"
     ended = 0
     while True:
-        with store.begin() as connection:
+        with store.begin(patient=True) as connection:
             enrollments.begin_sweep(connection, name, key, now=now)
             walk = enrollments.get_sweep(connection, name, key)
             if walk is None or walk.done_at is not None:

@@ -43,7 +43,7 @@ def replan(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
     total = 0
     for name in live.running:
         while name in walking:
-            with store.begin() as connection:
+            with store.begin(patient=True) as connection:
                 looked = _chunk(connection, name, now)
             if looked is None:
                 break

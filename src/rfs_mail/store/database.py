@@ -25,6 +25,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import QueuePool
 
 from rfs_mail.errors import HeldError, StoreError
+from rfs_mail.store.turns import Turns
 from rfs_mail.store.types import Instant
 
 P = ParamSpec("P")
@@ -60,7 +61,12 @@ class Store:
             raise StoreError(f"database_url: {parsed.get_backend_name()} is not supported. Use sqlite or postgresql.")
         self.url = parsed
         self.is_sqlite = self.path is not None
-        self.engine = _sqlite_engine(parsed) if self.is_sqlite else _postgres_engine(parsed)
+        if self.path is not None:
+            self.engine = _sqlite_engine(parsed, Turns(self.path.with_name(f"{self.path.name}.turn.lock")))
+        else:
+            self.engine = _postgres_engine(parsed)
+        self.patient_engine = self.engine.execution_options(rfs_patient=True)
+        """The same connections; what they write waits until nobody else does (see `begin`)."""
         # SQLite reads a snapshot by nature; PostgreSQL has to be asked.
         isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._reader = self.engine.execution_options(rfs_read=True, **isolation)
@@ -71,13 +77,14 @@ class Store:
     # -- transactions --------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self, *, patient: bool = False) -> Iterator[Connection]:
         """
         A write transaction: committed at the end, rolled back on an exception. Never held across the network.
 
+        `patient` is for a chunk of long work: on SQLite it lets everybody go first who waits for the database.
         What `after_commit` was given runs once the commit is durable, and not at all after a rollback.
         """
-        with self.engine.connect() as connection:
+        with (self.patient_engine if patient else self.engine).connect() as connection:
             later: list[Callable[[], None]] = []
             connection.info[_AFTER_COMMIT] = later
             with connection.begin():
@@ -219,7 +226,7 @@ def _held_by(text: str, path: Path) -> str:
     return f"{who} is already sending from {path}. Wait for it to end or stop it; `rfs-mail status` shows what it does."
 
 
-def _sqlite_engine(url: Any) -> Engine:
+def _sqlite_engine(url: Any, turns: Turns) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -247,8 +254,17 @@ def _sqlite_engine(url: Any) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("rfs_read")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if options.get("rfs_read"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        raw: Any = connection.connection.driver_connection
+        raw.execute("PRAGMA busy_timeout=0")  # we wait by ourselves
+        try:
+            if not turns.take(raw, patient=bool(options.get("rfs_patient")), seconds=BUSY_SECONDS):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, and it says that the database is locked
+        finally:
+            raw.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
 
     return engine
 

@@ -78,5 +78,5 @@ class BatchWriter:
 @contextmanager
 def batch_writer(store: Store) -> Iterator[BatchWriter]:
     """A `BatchWriter` whose connection is given back at the end."""
-    with store.engine.connect() as connection:
+    with store.patient_engine.connect() as connection:
         yield BatchWriter(connection)
