@@ -90,14 +90,19 @@ def local_instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
     A skipped time becomes the first that exists (the moment of the change); of two, the first is taken.
     Raises OverflowError at the ends of the calendar (years 1 and 9999).
     """
-    naive = datetime.combine(day, wall)
-    early = naive.replace(tzinfo=zone, fold=0).utcoffset()
-    late = naive.replace(tzinfo=zone, fold=1).utcoffset()
+    return _instant(datetime.combine(day, wall.replace(fold=0) if wall.fold else wall, zone))
+
+
+def _instant(local: datetime) -> datetime:
+    """The instant (UTC) of a wall time of its own zone, given with fold 0."""
+    early, late = local.utcoffset(), local.replace(fold=1).utcoffset()
     assert early is not None
     assert late is not None
     if early < late:  # skipped: PEP 495 gives the offset before the change for fold 0, the one after for fold 1
+        naive, zone = local.replace(tzinfo=None), local.tzinfo
+        assert isinstance(zone, ZoneInfo)
         return _change_between(naive - late, naive - early, zone)
-    return (naive - early).replace(tzinfo=UTC)
+    return local.replace(tzinfo=UTC) - early
 
 
 def _change_between(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
@@ -142,5 +147,5 @@ def shift_days(instant: datetime, days: int, zone: ZoneInfo) -> datetime:
     """
     if not days:
         return in_utc(instant)
-    local = instant.astimezone(zone)
-    return local_instant(local.date() + timedelta(days=days), local.time(), zone)
+    # Within one zone Python adds days to what the clock on the wall shows, and gives fold 0.
+    return _instant(instant.astimezone(zone) + timedelta(days=days))

@@ -6,7 +6,7 @@ could be applied, so an error here is a bug, not a finding.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rfs_mail.core.campaign import Branch, Campaign, Mail, ReleaseContent, Step, Wait
 from rfs_mail.core.duration import Duration, parse_duration
@@ -23,11 +23,17 @@ class StepTimes:
     at: TimeExpr | None
     not_after: TimeExpr | None
     until: TimeExpr | None
+    names: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The anchor names these times need."""
+    counts_from_above: bool = field(init=False, repr=False, compare=False)
+    """Whether the step has no time before the one above it is done."""
 
-    @property
-    def names(self) -> frozenset[str]:
-        """The anchor names these times need."""
-        return frozenset().union(*(time.names for time in (self.at, self.not_after, self.until) if time is not None))
+    def __post_init__(self) -> None:
+        # Worked out once: they are asked for every person.
+        said = [time for time in (self.at, self.not_after, self.until) if time is not None]
+        object.__setattr__(self, "names", frozenset().union(*(time.names for time in said)))
+        above = self.at is None or self.at.is_relative or (self.not_after is not None and self.not_after.is_relative)
+        object.__setattr__(self, "counts_from_above", above)
 
 
 @dataclass(frozen=True, slots=True)

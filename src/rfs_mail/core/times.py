@@ -93,11 +93,19 @@ class TimeExpr:
     wall: time | None = None
     clock: Clock = Clock.RECIPIENT
     zone: str = ""
+    is_relative: bool = field(init=False, repr=False, compare=False)
+    """Whether it counts from the step above."""
+    counts_down: bool = field(init=False, repr=False, compare=False)
+    """Whether it lies before its anchor: `closes - 3d`. Such mail rolls earlier, all other later."""
+    names: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The names it needs of `Anchors`: `{"closes"}`; empty for the step above and for a date."""
 
-    @property
-    def is_relative(self) -> bool:
-        """Whether it counts from the step above."""
-        return self.anchor.kind is AnchorKind.PREVIOUS
+    def __post_init__(self) -> None:
+        # Worked out once: they are asked for every person.
+        object.__setattr__(self, "is_relative", self.anchor.kind is AnchorKind.PREVIOUS)
+        object.__setattr__(self, "counts_down", self.offset.days < 0 or self.offset.minutes < 0)
+        names = (self.anchor.name, self.anchor.until)
+        object.__setattr__(self, "names", frozenset(name for name in names if name))
 
     @property
     def needs_window(self) -> bool:
@@ -108,16 +116,6 @@ class TimeExpr:
     def needs_office(self) -> bool:
         """Whether it is read from the filing office's clock by `@ HH:MM office`."""
         return self.clock is Clock.OFFICE
-
-    @property
-    def counts_down(self) -> bool:
-        """Whether it lies before its anchor: `closes - 3d`. Such mail rolls earlier, all other later."""
-        return self.offset.days < 0 or self.offset.minutes < 0
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names it needs of `Anchors`: `{"closes"}`; empty for the step above and for a date."""
-        return frozenset(name for name in (self.anchor.name, self.anchor.until) if name)
 
     def __str__(self) -> str:
         parts = [] if self.is_relative else [str(self.anchor)]

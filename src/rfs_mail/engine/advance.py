@@ -5,20 +5,20 @@ An enrollment is looked at when its `due_at` comes. If its step has no time yet,
 the time has come, the step is taken: the delivery, the record of the step and the new position are one transaction.
 `step_done` is the idempotence: a step that is recorded is never taken again.
 
-Chunks of some thousand enrollments share their work: `when`, branches and waits are one statement a step, and each
-distinct (anchors, zone) is computed once.
+The enrollments of a chunk share their work: `when`, branches and waits are one statement a step, and each distinct
+(anchors, zone) is computed once.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from rfs_mail import clock
 from rfs_mail.core.campaign import Branch, ChangeStep, Mail, TaskStep, Wait
 from rfs_mail.core.expression import Expression
 from rfs_mail.core.reasons import Reason
@@ -33,8 +33,13 @@ from rfs_mail.store.enrollments import Position
 from rfs_mail.store.types import AnyRow
 
 CHUNK = 500
-"""Enrollments a transaction: some fifty milliseconds, so that an unsubscribe never waits long behind it."""
+"""Enrollments of the first transaction, and the fewest of a full one: each has a price of its own."""
 
+MOST = 2_000
+"""The most enrollments of a transaction."""
+
+HELD_SECONDS = 0.05
+"""How long a transaction should hold the database, so that nobody waits long behind it; chunks are sized by it."""
 
 STANDSTILL = timedelta(hours=1)
 """When enrollments of a campaign that stands still are looked at again, unless `replan` calls them sooner."""
@@ -75,25 +80,27 @@ class Foreseen:
 
 def advance(store: Store, *, now: datetime, pause: Callable[[], None] | None = None) -> Advanced:
     """Move on whatever is due at `now`, until nothing is."""
-    total = Advanced()
+    total, size = Advanced(), CHUNK
     while True:
         with store.begin(patient=True) as connection:
-            done = advance_chunk(connection, now=now)
+            began = clock.monotonic()  # now that the database is ours
+            done = advance_chunk(connection, now=now, limit=size)
         if done is None:
             return total
         total = total.plus(done)
-        if done.looked_at < CHUNK and not done.looked_at:
-            return total
+        if done.looked_at == size:
+            fits = size * HELD_SECONDS / max(clock.monotonic() - began, 1e-6)
+            size = max(min(CHUNK, MOST), min(MOST, round((size + fits) / 2)))
         if pause is not None:
             pause()
 
 
-def advance_chunk(connection: Connection, *, now: datetime) -> Advanced | None:
-    """One chunk, in the caller's transaction; None where nothing is due."""
+def advance_chunk(connection: Connection, *, now: datetime, limit: int) -> Advanced | None:
+    """One chunk of at most `limit`, in the caller's transaction; None where nothing is due."""
     live = look(connection)
     if live is None:
         return None
-    rows = enrollments.due(connection, now=now, limit=CHUNK)
+    rows = enrollments.due(connection, now=now, limit=limit)
     if not rows:
         return None
     work = _Work(connection, live, now)
@@ -109,6 +116,11 @@ def advance_chunk(connection: Connection, *, now: datetime) -> Advanced | None:
     return Advanced(len(rows), work.queued, work.skipped, work.ended)
 
 
+_NO_ANCHORS = Anchors()
+_NOTHING_FIXED: Mapping[str, str] = {}
+_ENTRY = frozenset({"entry"})
+
+
 # -- one chunk ---------------------------------------------------------------------------------------------------------
 
 
@@ -117,6 +129,7 @@ class _Traveller:
     """One enrollment while it is being moved."""
 
     row: AnyRow
+    id: int
     zone: ZoneInfo
     step_key: str
     due_at: datetime | None
@@ -126,19 +139,16 @@ class _Traveller:
     waiting_since: datetime | None
     anchors: dict[str, str]
     not_after: datetime | None = None
-    moved: bool = False
+    ends: datetime | None = None
+    """When the campaign ends for her, where `ends_known`."""
+    ends_known: bool = False
 
     @classmethod
     def of(cls, row: AnyRow) -> "_Traveller":
         return cls(
-            row, zone_of(row.zone), row.step_key, row.due_at, row.planned, row.previous_at, row.waiting_on,
-            row.waiting_since, dict(row.anchors or {}),
+            row, row.id, zone_of(row.zone), row.step_key, row.due_at, row.planned, row.previous_at, row.waiting_on,
+            row.waiting_since, dict(row.anchors or ()),
         )  # fmt: skip
-
-    @property
-    def id(self) -> int:
-        enrollment_id: int = self.row.id
-        return enrollment_id
 
     def position(self) -> Position:
         return Position(
@@ -157,7 +167,12 @@ class _Work:
     positions: dict[int, _Traveller] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
     deliveries: list[tuple[_Traveller, dict[str, Any]]] = field(default_factory=list)
-    endings: dict[tuple[str, Reason | None], list[int]] = field(default_factory=dict)
+    plans: dict[tuple[int, Anchors, datetime | None, ZoneInfo], tuple[StepTimes, Planned | Unplannable]] = field(
+        default_factory=dict
+    )
+    """What `plan_step` said, by the identity of the step's times; they are kept beside it, so that it stays theirs."""
+    dates: dict[str, list[tuple[Occurrence, Anchors]]] = field(default_factory=dict)
+    """Calendar name -> its dates ahead, each with itself as the only anchor."""
     queued: int = 0
     skipped: int = 0
     ended: int = 0
@@ -235,7 +250,7 @@ class _Work:
         if isinstance(node.step.action, Wait) and traveller.waiting_since is not None:
             return True
         times = script.times[node.step.key]
-        if traveller.waiting_on is not None and _counts_from_above(times):
+        if traveller.waiting_on is not None and times.counts_from_above:
             traveller.due_at, traveller.planned = None, False
             return True
         plan, anchors = self._when(script, node, times, traveller)
@@ -256,23 +271,41 @@ class _Work:
 
     def _when(
         self, script: Script, node: Node, times: StepTimes, traveller: _Traveller
-    ) -> tuple[Planned | Unplannable, dict[str, str]]:
+    ) -> tuple[Planned | Unplannable, Mapping[str, str]]:
         """The plan of a step, and the occurrences that were fixed for it."""
-        rules = script.rules.get(node.step.key)
-        free = self._free_calendar(script, times, traveller)
-        moments = self._moments(script, times.names - ({free} if free else set()), traveller)
-        ends = self._ends(script, traveller)
+        free = self._free_calendar(script, times, traveller) if times.names else None
         if free is None:
-            return _planned(times, Anchors.of(moments), traveller, rules, script, ends), {}
+            anchors = Anchors.of(self._moments(script, times.names, traveller)) if times.names else _NO_ANCHORS
+            return self._planned(script, node, times, anchors, traveller), _NOTHING_FIXED
+        others = times.names - {free}
+        moments = self._moments(script, others, traveller) if others else {}
         last: Planned | Unplannable | None = None
-        for occurrence in self._ahead(free):
-            at = {**moments, free: occurrence.moment}
-            last = _planned(times, Anchors.of(at), traveller, rules, script, ends)
+        for occurrence, alone in self._ahead(free):
+            anchors = Anchors.of({**moments, free: occurrence.moment}) if moments else alone
+            last = self._planned(script, node, times, anchors, traveller)
             if isinstance(last, Planned) and last.not_after > self.now:
                 return last, {free: occurrence.key}
-        if last is not None:
-            return last, {}
-        return _planned(times, Anchors.of(moments), traveller, rules, script, ends), {}
+        return last or self._planned(script, node, times, Anchors.of(moments), traveller), _NOTHING_FIXED
+
+    def _planned(
+        self, script: Script, node: Node, times: StepTimes, anchors: Anchors, traveller: _Traveller
+    ) -> Planned | Unplannable:
+        """`plan_step`, computed once for all who share anchors and zone; `ends`, which is each her own, comes after."""
+        previous = (traveller.previous_at or traveller.row.entered_at) if times.counts_from_above else None
+        key = (id(times), anchors, previous, traveller.zone)
+        known = self.plans.get(key)
+        if known is None:
+            plan = plan_step(
+                times.at, not_after=times.not_after, anchors=anchors, previous=previous, zone=traveller.zone,
+                rules=script.rules.get(node.step.key), expires_after=script.expires,
+            )  # fmt: skip
+            self.plans[key] = (times, plan)
+        else:
+            plan = known[1]
+        if script.ends is None or times.not_after is not None or isinstance(plan, Unplannable):
+            return plan
+        ends = self._ends(script, traveller)
+        return plan if ends is None or ends >= plan.not_after else Planned(plan.due_at, ends, plan.rolled)
 
     def _free_calendar(self, script: Script, times: StepTimes, traveller: _Traveller) -> str | None:
         """The calendar name of a step that is not tied to an occurrence yet: it takes the next one."""
@@ -308,17 +341,27 @@ class _Work:
             return {}
         return moments_of_person(person.signed_up_at, person.custom or {}, traveller.zone)
 
-    def _ahead(self, calendar: str) -> list[Occurrence]:
-        return [o for o in self.live.calendar.get(calendar, ()) if o.starts_at > self.now]
+    def _ahead(self, calendar: str) -> list[tuple[Occurrence, Anchors]]:
+        found = self.dates.get(calendar)
+        if found is None:
+            found = self.dates[calendar] = [
+                (occurrence, Anchors.of({calendar: occurrence.moment}))
+                for occurrence in self.live.calendar.get(calendar, ())
+                if occurrence.starts_at > self.now
+            ]
+        return found
 
     def _ends(self, script: Script, traveller: _Traveller) -> datetime | None:
         if script.ends is None:
             return None
+        if traveller.ends_known:
+            return traveller.ends
         anchors = Anchors.of(self._moments(script, script.ends.names, traveller))
-        found = _resolve_once(
-            script.ends, anchors, traveller.previous_at if script.ends.is_relative else None, traveller.zone
-        )
-        return found if isinstance(found, datetime) else None
+        previous = traveller.previous_at if script.ends.is_relative else None
+        found = resolve(script.ends, anchors=anchors, previous=previous, zone=traveller.zone)
+        traveller.ends = found if isinstance(found, datetime) else None
+        traveller.ends_known = script.ends.names == _ENTRY  # which never moves
+        return traveller.ends
 
     def _missed(self, script: Script, node: Node, times: StepTimes, traveller: _Traveller, plan: Planned) -> bool:
         """
@@ -434,6 +477,7 @@ class _Work:
     def _mail(self, script: Script, node: Node, action: Mail, group: list[_Traveller]) -> list[_Traveller]:
         """Put a delivery in the outbox. One that is already too late is recorded as such and not queued."""
         going_on = []
+        shared = self._shared(script, node, action)
         for traveller in group:
             if traveller.not_after is not None and traveller.not_after < self.now:
                 self._pass(
@@ -441,42 +485,46 @@ class _Work:
                 )
                 going_on.append(traveller)
                 continue
-            self._queue(script, node, action, traveller)
+            self._queue(script, node, action, traveller, shared)
         return going_on
 
-    def _queue(self, script: Script, node: Node, action: Mail, traveller: _Traveller) -> None:
-        campaign, row = script.campaign, traveller.row
+    def _shared(self, script: Script, node: Node, action: Mail) -> dict[str, Any]:
+        """What all deliveries of a step have in common."""
+        campaign = script.campaign
+        return {
+            "campaign_id": campaign.id,
+            "step_key": node.step.key,
+            "entity_id": campaign.entity,
+            "topic": campaign.topic,
+            "deadline": action.priority == "deadline",
+            "cap": action.cap,
+            "any_hour": action.send is not None,
+            "state": "queued",
+            "queued_at": self.now,
+            "attempt": 0,
+            "rescues": 0,
+            "resends": 0,
+            "epoch": 0,
+        }
+
+    def _queue(
+        self, script: Script, node: Node, action: Mail, traveller: _Traveller, shared: Mapping[str, Any]
+    ) -> None:
+        row = traveller.row
         due_at = traveller.due_at or self.now
-        self.deliveries.append(
-            (
-                traveller,
-                {
-                    "enrollment_id": row.id,
-                    "campaign_id": campaign.id,
-                    "person_id": row.person_id,
-                    "step_key": node.step.key,
-                    "revision_id": self._revision(script, row),
-                    "entity_id": campaign.entity,
-                    "topic": campaign.topic,
-                    "variant": choose_variant(action.variants, row.id, node.step.key) or action.subject or "",
-                    "deadline": action.priority == "deadline",
-                    "cap": action.cap,
-                    "any_hour": action.send is not None,
-                    "operator": row.operator,
-                    "window_id": row.window_id,
-                    "window_version": row.window_version,
-                    "state": "queued",
-                    "queued_at": self.now,
-                    "due_at": due_at,
-                    "next_at": due_at,
-                    "not_after": traveller.not_after or due_at,
-                    "attempt": 0,
-                    "rescues": 0,
-                    "resends": 0,
-                    "epoch": 0,
-                },
-            )
-        )
+        own = {
+            "enrollment_id": traveller.id,
+            "person_id": row.person_id,
+            "revision_id": self._revision(script, row),
+            "variant": choose_variant(action.variants, traveller.id, node.step.key) or action.subject or "",
+            "operator": row.operator,
+            "window_id": row.window_id,
+            "window_version": row.window_version,
+            "due_at": due_at,
+            "next_at": due_at,
+            "not_after": traveller.not_after or due_at,
+        }
+        self.deliveries.append((traveller, {**shared, **own}))
         self._record(traveller, node.step.key, "queued", None, {}, planned_at=due_at)
         _stand_at(traveller, node.next, traveller.previous_at, None)
 
@@ -637,7 +685,7 @@ class _Work:
             if script is None or node is None or script.campaign.on_edit == "pin":
                 continue
             times = script.times[node.step.key]
-            if _counts_from_above(times):
+            if times.counts_from_above:
                 continue
             plan, anchors = self._when(script, node, times, traveller)
             if isinstance(plan, Planned) and plan.due_at > self.now:
@@ -687,42 +735,6 @@ def choose_variant(variants: Mapping[str, int], enrollment_id: int, step_key: st
             return "" if name == "plain" else name
         at -= weight
     return ""
-
-
-def _planned(
-    times: StepTimes,
-    anchors: Anchors,
-    traveller: _Traveller,
-    rules: Any,
-    script: Script,
-    ends: datetime | None,
-) -> Planned | Unplannable:
-    previous = traveller.previous_at or traveller.row.entered_at
-    if not _counts_from_above(times):
-        previous = None
-    return _plan_once(times.at, times.not_after, anchors, previous, traveller.zone, rules, script.expires, ends)
-
-
-@lru_cache(maxsize=65_536)
-def _plan_once(
-    at: Any, not_after: Any, anchors: Anchors, previous: datetime | None, zone: ZoneInfo, rules: Any, expires: Any,
-    ends: datetime | None,
-) -> Planned | Unplannable:  # fmt: skip
-    """`plan_step`, computed once for all who share anchors and zone."""
-    return plan_step(
-        at, not_after=not_after, anchors=anchors, previous=previous, zone=zone, rules=rules, expires_after=expires,
-        ends=ends,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=65_536)
-def _resolve_once(expr: Any, anchors: Anchors, previous: datetime | None, zone: ZoneInfo) -> datetime | Unplannable:
-    """`resolve`, computed once for all who share anchors and zone."""
-    return resolve(expr, anchors=anchors, previous=previous, zone=zone)
-
-
-def _counts_from_above(times: StepTimes) -> bool:
-    return times.at is None or times.at.is_relative or (times.not_after is not None and times.not_after.is_relative)
 
 
 def _stand_at(traveller: _Traveller, key: str, above: datetime | None, look_at: datetime | None) -> None:

@@ -52,6 +52,23 @@ def among_value(connection: Connection, values: Sequence[int]) -> Any:
 # -- many rows at once -------------------------------------------------------------------------------------------------
 
 
+def new_ids(connection: Connection, table: Table, count: int) -> list[int]:
+    """
+    Ids for so many new rows: nobody else gets them, since SQLite has one writer and PostgreSQL a sequence.
+
+    Asking for them first is what lets rows go in by `insert_many`, which tells nothing back. On SQLite only for tables
+    that never give an id twice (`sqlite_autoincrement`).
+    """
+    if not count:
+        return []
+    if connection.dialect.name == "postgresql":
+        drawn = f"SELECT nextval(pg_get_serial_sequence('{table.name}', 'id')) FROM generate_series(1, %s)"
+        return list(connection.exec_driver_sql(drawn, (count,)).scalars())
+    given = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0)"  # deleted ones too
+    last = connection.exec_driver_sql(given, (table.name,)).scalar_one()
+    return list(range(last + 1, last + 1 + count))
+
+
 def insert_many(
     connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]], *, again: str = ""
 ) -> None:

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Select,
     String,
     and_,
@@ -33,6 +35,7 @@ from sqlalchemy import (
 from rfs_mail.core.expression import Expression
 from rfs_mail.core.reasons import Reason
 from rfs_mail.store import outbox
+from rfs_mail.store.dialect import among as one_of
 from rfs_mail.store.dialect import insert as upsert
 from rfs_mail.store.dialect import insert_many, instants, json_text, update_many
 from rfs_mail.store.expressions import compile_expression
@@ -423,22 +426,27 @@ def _held_out(admission: Admission, who: ColumnElement[int]) -> ColumnElement[bo
 
 # -- due ---------------------------------------------------------------------------------------------------------------
 
+_OF_THE_ENDED = ("ended_at", "ended_because", "ended_detail")
+
 
 def due(connection: Connection, *, now: datetime, limit: int) -> list[AnyRow]:
     """
-    Active enrollments whose time has come, the longest due first, with the zone of their people.
+    Active enrollments whose time has come, the longest due, by id, with zone and operator of their people.
 
     Theirs alone who asks: on PostgreSQL they are locked, and those that another transaction moves are left out.
     """
-    statement = (
-        select(*enrollment.c, person.c.zone, person.c.operator)
-        .join(person, person.c.id == enrollment.c.person_id)
-        .where(ACTIVE, enrollment.c.due_at.is_not(None), enrollment.c.due_at <= now)
-        .order_by(enrollment.c.due_at)
-        .limit(limit)
-        .with_for_update(of=enrollment, skip_locked=True)
-    )
-    return list(connection.execute(statement))
+    # By id they are written page after page.
+    return sorted(connection.execute(_DUE, {"now": now, "at_most": limit}), key=attrgetter("id"))
+
+
+_DUE = (
+    select(*[column for column in enrollment.c if column.name not in _OF_THE_ENDED], person.c.zone, person.c.operator)
+    .join(person, person.c.id == enrollment.c.person_id)
+    .where(ACTIVE, enrollment.c.due_at.is_not(None), enrollment.c.due_at <= bindparam("now", type_=Instant()))
+    .order_by(enrollment.c.due_at)
+    .limit(bindparam("at_most", type_=Integer()))
+    .with_for_update(of=enrollment, skip_locked=True)
+)
 
 
 def holding(
@@ -481,6 +489,7 @@ class Position:
 
 _POSITION = ("step_key", "due_at", "planned", "previous_at", "waiting_on", "waiting_since", "anchors")
 _STEP = ("enrollment_id", "step_key", "at", "planned_at", "outcome", "reason", "detail")
+_in_order = itemgetter(*_STEP)
 
 
 def move(connection: Connection, positions: Sequence[Position]) -> None:
@@ -499,8 +508,8 @@ def record_steps(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> N
     at = instants(connection)
     insert_many(
         connection, step_done, _STEP,
-        [(row["enrollment_id"], row["step_key"], at(row["at"]), at(row["planned_at"]), row["outcome"],
-          row["reason"], json_text(row["detail"])) for row in rows],
+        [(one, key, at(when), at(planned_at), outcome, reason, json_text(detail))
+         for one, key, when, planned_at, outcome, reason, detail in map(_in_order, rows)],
         again="ignore",
     )  # fmt: skip
 
@@ -510,7 +519,7 @@ def steps_done(connection: Connection, ids: Sequence[int], step_key: str) -> set
     return set(
         connection.execute(
             select(step_done.c.enrollment_id).where(
-                step_done.c.enrollment_id.in_(ids), step_done.c.step_key == step_key
+                one_of(connection, step_done.c.enrollment_id, ids), step_done.c.step_key == step_key
             )
         ).scalars()
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -34,11 +35,20 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from rfs_mail.core.lifecycle import OPEN_STATES, UNSETTLED, WENT_OUT, DeliveryState
 from rfs_mail.core.reasons import Reason
 from rfs_mail.store.database import MACHINE_TIME, machine_time
-from rfs_mail.store.dialect import among_bound, among_value, execute_ready, instants, json_text
+from rfs_mail.store.dialect import (
+    among_bound,
+    among_value,
+    execute_ready,
+    insert_many,
+    instants,
+    json_text,
+    new_ids,
+)
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, BigId, Instant
 
@@ -83,12 +93,23 @@ def _in_flight(table: FromClause) -> ColumnElement[bool]:
 
 
 def queue(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
-    """Put deliveries in the outbox, at most one an enrollment a call; returns enrollment id -> delivery id."""
+    """
+    Put deliveries in the outbox, at most one an enrollment a call; returns enrollment id -> delivery id.
+
+    All rows name the same columns, those of the first; the others get their defaults.
+    """
     if not rows:
         return {}
-    # Asked back by enrollment and not by order: on SQLite the order would cost a statement a row.
-    statement = insert(delivery).returning(delivery.c.enrollment_id, delivery.c.id)
-    return {row.enrollment_id: row.id for row in connection.execute(statement, [dict(row) for row in rows]).all()}
+    at, ids = instants(connection), new_ids(connection, delivery, len(rows))
+    values: dict[str, Iterable[Any]] = {"id": ids}
+    for name in rows[0]:
+        given = [row[name] for row in rows]
+        values[name] = [at(value) for value in given] if isinstance(delivery.c[name].type, Instant) else given
+    for column in delivery.c:
+        if column.name not in values and isinstance(column.default, ScalarElementColumnDefault):
+            values[column.name] = repeat(column.default.arg, len(rows))
+    insert_many(connection, delivery, tuple(values), list(zip(*values.values(), strict=True)))
+    return {row["enrollment_id"]: made for row, made in zip(rows, ids, strict=True)}
 
 
 # -- dispatch ----------------------------------------------------------------------------------------------------------

@@ -11,13 +11,13 @@ from datetime import datetime
 from itertools import repeat
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, select, text
+from sqlalchemy import Connection, and_, exists, select
 
 from rfs_mail.core.merging import SIGNED_UP, Decision, Draft, Known, Outcome, Standing, decide, standing
 from rfs_mail.core.person import operator
 from rfs_mail.core.signups import EVERY, Signup
 from rfs_mail.core.zones import zone_of
-from rfs_mail.store.dialect import among, insert_many, instants, json_text, update_many
+from rfs_mail.store.dialect import among, insert_many, instants, json_text, new_ids, update_many
 from rfs_mail.store.tables import TABLES
 
 _person, _signup = TABLES["person"], TABLES["signup"]
@@ -61,7 +61,7 @@ def merge_signups(
     ids: Iterator[int] = repeat(0)
     if not dry_run:
         new = {signup.address.key for signup in batch if signup.key not in known.keys} - known.people.keys()
-        ids = iter(_new_ids(connection, len(new)))
+        ids = iter(new_ids(connection, _person, len(new)))
     decision = decide(batch, known, source=source, entity=entity, ids=ids)
     if not dry_run:
         changed = [draft for draft in known.people.values() if draft.changed]
@@ -258,15 +258,3 @@ def _changing_row(draft: Draft, source: str, at: Callable[[datetime | None], Any
         json_text(draft.provenance),
         updated,
     )
-
-
-def _new_ids(connection: Connection, count: int) -> list[int]:
-    """Ids for new people: nobody else gets them, since SQLite has one writer and PostgreSQL a sequence."""
-    if not count:
-        return []
-    if connection.dialect.name == "postgresql":
-        drawn = text("SELECT nextval(pg_get_serial_sequence('person', 'id')) FROM generate_series(1, :count)")
-        return list(connection.execute(drawn, {"count": count}).scalars())
-    given = text("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'person'), 0)")  # deleted ones too
-    last = connection.execute(given).scalar_one()
-    return list(range(last + 1, last + 1 + count))
