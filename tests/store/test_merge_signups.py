@@ -286,3 +286,17 @@ def test_ids_are_never_given_twice(store: Store, now: datetime) -> None:
         gone = merge(connection, [row("maya@example.org", now)], now).outcomes[0].person_id
         connection.execute(TABLES["person"].delete())
         assert merge(connection, [row("tom@example.org", now)], now).outcomes[0].person_id > gone
+
+
+def test_what_is_equal_and_not_the_same_stays_apart(store: Store, now: datetime) -> None:
+    """1, 1.0, yes and "1" are stored each as what it is, though what many people say is encoded only once."""
+    said: list[Any] = [1, True, 1.0, "1", 0, False]
+    with store.begin() as connection:
+        merge(connection, [row(f"p{n}@example.org", now, custom={"hours": value}) for n, value in enumerate(said)], now)
+        found = [find_person(connection, f"p{n}@example.org") for n in range(len(said))]
+    stored = [person.custom["hours"] for person in found if person is not None]
+    assert [(type(value), value) for value in stored] == [
+        # PostgreSQL keeps 1.0 as the number it is; both read it as the same number.
+        (type(value) if not isinstance(value, float) else type(kept), value)
+        for value, kept in zip(said, stored, strict=True)
+    ]

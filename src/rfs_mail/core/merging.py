@@ -8,6 +8,7 @@ withdrawn, and brings none to an address that is suppressed. Fields are weighed 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 from rfs_mail.core.signups import EVERY, Signup, weigh
@@ -182,7 +183,7 @@ def _agree(draft: Draft, signup: Signup, entity: str, shut: Shut, decision: Deci
         blocked = shut.get(draft.hash)
         if entity in draft.withdrawn or (blocked and ("" in blocked or entity in blocked)):
             return
-        draft.entities |= {entity}
+        draft.entities = _with(draft.entities, entity)
         decision.consents.append((draft, signup))
     if draft.stage == PROSPECT:
         draft.stage, draft.stage_at = SIGNED_UP, signup.at
@@ -198,9 +199,23 @@ def _taken(external_id: str) -> str:
     )
 
 
+@lru_cache(maxsize=1024)
+def _with(entities: frozenset[str], entity: str) -> frozenset[str]:
+    return entities | {entity}
+
+
+@lru_cache(maxsize=1024)
+def _open_to(entities: frozenset[str]) -> Standing:
+    return Standing(entities, "")
+
+
 def standing(draft: Draft, entity: str, shut: Shut) -> Standing:
     """Who may mail a person, and why `entity` may not."""
-    blocked = shut.get(draft.hash, {})
+    blocked = shut.get(draft.hash)
+    if blocked is None:
+        if entity in draft.entities and not draft.stopped:
+            return _open_to(draft.entities)
+        blocked = {}
     if draft.stopped:
         return Standing(_NOBODY, "stopped")
     entities = _NOBODY if "" in blocked else draft.entities.difference(blocked)

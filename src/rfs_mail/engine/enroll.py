@@ -29,7 +29,7 @@ from rfs_mail.store.types import AnyRow
 CHUNK = 5_000
 """The most people a transaction looks at."""
 
-HELD_SECONDS = 0.05
+HELD_SECONDS = 0.06
 """How long a transaction should hold the database, so that nobody waits long behind it; chunks get smaller by it."""
 
 SMALLEST = 500

@@ -22,7 +22,7 @@ CHUNK = 30_000
 BATCH = 2_000
 """The most rows merged in one transaction."""
 
-HELD_SECONDS = 0.05
+HELD_SECONDS = 0.07
 """How long a transaction should hold the database; batches get smaller where it takes longer."""
 
 FREE_SHARE = 0.2

@@ -248,6 +248,7 @@ def _sqlite_engine(url: Any, turns: Turns) -> Engine:
             "cache_size=-65536",
             "temp_store=MEMORY",
             "foreign_keys=ON",
+            "wal_autocheckpoint=4000",  # 16 MB: pages written again and again go to the file once
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -8,6 +8,7 @@ idempotence. Everyone who changed is touched.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import repeat
 from typing import Any
 
@@ -242,8 +243,19 @@ def _new_row(draft: Draft, source: str, at: Callable[[datetime | None], Any], re
         get("runs_before"), get("endorsement"), get("endorsable"), get("source") or source,
         zone_of(state, county, code),
         when if draft.signed_up_at is not None else None, draft.stage, when,
-        json_text(first.custom) if first.custom else "{}", f'{{"{EVERY}":"{first.at.isoformat()}"}}', received,
+        _custom_text(first.custom) if first.custom else "{}", f'{{"{EVERY}":"{first.at.isoformat()}"}}', received,
     )  # fmt: skip
+
+
+def _custom_text(custom: Mapping[str, Any]) -> str:
+    """`json_text`, remembered: on a list most people say one of a few things."""
+    return _encoded(tuple(custom.items()), tuple(map(type, custom.values())))
+
+
+@lru_cache(maxsize=4096)
+def _encoded(items: tuple[tuple[str, Any], ...], _types: tuple[type, ...]) -> str:
+    """With the types in the key, since 1, 1.0 and True are equal and not the same."""
+    return json_text(dict(items))
 
 
 def _changing_row(draft: Draft, source: str, at: Callable[[datetime | None], Any], updated: Any) -> tuple[Any, ...]:
