@@ -23,7 +23,7 @@ OWNERS = {
     "aiosmtplib": ["transport/smtp.py"],
     "alembic": ["store/schema.py", "store/migrations/"],
     "apscheduler": ["scheduler.py"],
-    "cryptography": ["core/dkim.py"],
+    "cryptography": ["core/dkim.py", "cli/dkim.py"],
     "css_inline": ["render/"],
     "email_validator": ["core/"],
     "fastapi": ["web/"],

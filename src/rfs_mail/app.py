@@ -5,8 +5,10 @@ Commands, pages and the scheduler get everything from here; nothing else chooses
 """
 
 import getpass
+import logging
 import os
-from collections.abc import Callable, Mapping
+import stat
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -17,6 +19,7 @@ from sqlalchemy import Connection
 
 from rfs_mail import clock
 from rfs_mail.core.campaign import ReleaseContent
+from rfs_mail.core.dkim import Algorithm, Signer, Signers, load_signer
 from rfs_mail.core.duration import parse_duration
 from rfs_mail.core.eligibility import Caps
 from rfs_mail.core.tokens import Keys, digest_key
@@ -39,6 +42,8 @@ from rfs_mail.transport.inbox import InboxTransport
 from rfs_mail.transport.memory import MemoryTransport
 from rfs_mail.transport.relay import parse_relay_url
 from rfs_mail.transport.smtp import SmtpTransport
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -95,11 +100,34 @@ class App:
     @cached_property
     def composer(self) -> Composer:
         """What writes the messages. Raises SettingsError for a setting that would promise what is not done."""
-        if self.settings.dkim != Dkim():
-            raise SettingsError("[dkim]: mail is not signed here yet. Take it out, and let your relay sign.")
         if any(relay.rate for relay in self.settings.relay):
             raise SettingsError("relay.rate is not kept to yet. Take it out; `send: {rate: ...}` of a campaign is.")
-        return Composer(self.renderer, self.keys, self.settings.base_url.rstrip("/"))
+        return Composer(self.renderer, self.keys, self.settings.base_url.rstrip("/"), self.signers)
+
+    @cached_property
+    def signers(self) -> Signers:
+        """
+        Who signs for which domain, read from the key files of `[dkim]`.
+
+        Raises SettingsError for a file that is not there, that others can read, or that holds no fitting key; for two
+        tables of one domain.
+        """
+        signers: dict[str, tuple[Signer, ...]] = {}
+        for one in self.settings.dkim:
+            if one.domain in signers:
+                raise SettingsError(f"dkim: {one.domain} stands there twice. A domain has one key of a kind at a time.")
+            signers[one.domain] = tuple(_signers(one, self.settings.folder))
+        return Signers(signers)
+
+    def unsigned(self) -> tuple[str, ...]:
+        """
+        The From addresses of live entities that no key signs for, where any key is set.
+
+        Their mail goes out unsigned, which is right where their relay signs.
+        """
+        release = self.release() if self.signers.by_domain else None
+        found = {entity.from_address for entity in release.entities.values()} if release is not None else set()
+        return tuple(sorted(address for address in found if not self.signers.of(address)))
 
     @property
     def _composing_processes(self) -> int:
@@ -148,6 +176,8 @@ class App:
             self.store, Composers(self.composer, self._composing_processes), ways,
             Rules(self.caps, self.settings.only_to), new_holder(), now or self.now, keep_messages=keep is not None,
         )  # fmt: skip
+        for address in self.unsigned():
+            LOG.warning("no [dkim] signs mail from %s: it goes out unsigned, unless its relay signs", address)
         pool = Pool(tuple(Route(one.name, one.relay.weight, one.relay.entities) for one in outlets))
         return Machine(self.store, LocalHandOff(), deliverer, pool, clock.breathe, keep)
 
@@ -176,6 +206,31 @@ def open_app(
     if check_schema:
         store.check_schema()
     return App(settings, store, Renderer({"base_url": settings.base_url.rstrip("/")}), civil_clock)
+
+
+def _signers(dkim: Dkim, folder: Path) -> Iterator[Signer]:
+    """The keys of one domain, the RSA key first: receivers that know one kind know that."""
+    yield load_signer(
+        _key_file(folder / dkim.key_file), domain=dkim.domain, selector=dkim.selector, algorithm=Algorithm.RSA,
+        name=str(folder / dkim.key_file), canonicalization=dkim.canonicalization,
+    )  # fmt: skip
+    if dkim.ed25519_key_file is not None and dkim.ed25519_selector is not None:
+        yield load_signer(
+            _key_file(folder / dkim.ed25519_key_file), domain=dkim.domain, selector=dkim.ed25519_selector,
+            algorithm=Algorithm.ED25519, name=str(folder / dkim.ed25519_key_file),
+            canonicalization=dkim.canonicalization,
+        )  # fmt: skip
+
+
+def _key_file(path: Path) -> bytes:
+    """The text of a key that its owner alone can read. Raises SettingsError."""
+    try:
+        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise SettingsError(f"{path} can be read or written by others, and it signs as you. Run: chmod 600 {path}")
+        return path.read_bytes()
+    except OSError as error:
+        make = " `rfs-mail dkim new` makes one." if isinstance(error, FileNotFoundError) else ""
+        raise SettingsError(f"{path}: the DKIM key cannot be read ({error.strerror}).{make}") from error
 
 
 def _outlet(relay: Relay, number: int, settings: Settings) -> Outlet:

@@ -9,9 +9,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from rfs_mail.errors import SettingsError
 
@@ -42,15 +42,24 @@ class Caps(BaseModel):
 
 
 class Dkim(BaseModel):
-    """Keys for signing, one selector a domain."""
+    """The keys that sign for one domain, and the domains below it that have none of their own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    selector: str | None = None
-    domain: str | None = None
-    key_file: str | None = None
+    domain: str
+    selector: str
+    key_file: str
     ed25519_selector: str | None = None
     ed25519_key_file: str | None = None
+    canonicalization: Literal["relaxed/simple", "relaxed/relaxed"] = "relaxed/simple"
+
+    @model_validator(mode="after")
+    def _two_keys(self) -> Self:
+        if (self.ed25519_selector is None) != (self.ed25519_key_file is None):
+            raise ValueError("ed25519_selector and ed25519_key_file belong together: set both, or none.")
+        if self.ed25519_selector == self.selector:
+            raise ValueError("two keys need two selectors, because each has a record of its own in the DNS.")
+        return self
 
 
 class Settings(BaseModel):
@@ -70,7 +79,7 @@ class Settings(BaseModel):
     entities: str = "campaigns/entities.yaml"
     relay: tuple[Relay, ...] = ()
     caps: Caps = Caps()
-    dkim: Dkim = Dkim()
+    dkim: tuple[Dkim, ...] = ()
     only_to: tuple[str, ...] = ()
     keep_messages: str | None = None
     inbox: str = "inbox"
@@ -79,6 +88,12 @@ class Settings(BaseModel):
 
     composers: int | None = Field(default=None, ge=0, le=64)
     """Processes that compose mail beside the one that sends, while there is much to send; one a further processor."""
+
+    @field_validator("dkim", mode="before")
+    @classmethod
+    def _one_domain(cls, value: object) -> object:
+        """`[dkim]` is one domain; `[[dkim]]` is a list of them."""
+        return (value,) if isinstance(value, dict) else value
 
     @property
     def campaigns_dir(self) -> Path:
@@ -124,10 +139,17 @@ def load_settings(folder: Path, environ: Mapping[str, str] | None = None) -> Set
         return Settings(folder=folder.resolve(), **values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = _where(first["loc"], values)
         hint = _nearest(where.rsplit(".", 1)[-1], _keys_of(where)) if first["type"] == "extra_forbidden" else ""
-        said = "unknown key." if first["type"] == "extra_forbidden" else first["msg"]
+        said = "unknown key." if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{path}: {where}: {said}{hint}") from error
+
+
+def _where(place: tuple[int | str, ...], values: Mapping[str, Any]) -> str:
+    """The key that is wrong; a table's number, from 0, is said where there are several."""
+    given = values.get(str(place[0]))
+    several = isinstance(given, list) and len(given) > 1
+    return ".".join(str(part) for part in place if several or isinstance(part, str))
 
 
 def _overlay(values: dict[str, Any], environ: Mapping[str, str], known: list[str]) -> None:
@@ -149,7 +171,17 @@ def _overlay(values: dict[str, Any], environ: Mapping[str, str], known: list[str
             )
             if not table:
                 raise SettingsError(f"{name}: there is no setting {key!r}.{_nearest(key, known)}")
-            values[table] = {**values.get(table, {}), key[len(table) + 1 :]: text}
+            values[table] = {**_one_table(values, table, name), key[len(table) + 1 :]: text}
+
+
+def _one_table(values: Mapping[str, Any], table: str, name: str) -> Mapping[str, Any]:
+    """The table that a variable changes one key of. Raises SettingsError where the file has several."""
+    found = values.get(table, {})
+    if isinstance(found, list) and len(found) == 1:
+        return dict(found[0])
+    if isinstance(found, list):
+        raise SettingsError(f"{name}: the file has {len(found)} [[{table}]], and a variable sets one. Set it there.")
+    return dict(found)
 
 
 def _keys_of(where: str) -> list[str]:

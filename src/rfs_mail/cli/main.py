@@ -68,6 +68,7 @@ ENTRIES = (
     Entry("worker", "worker", MACHINE, "Only send: one of many machines."),
     Entry("web", "web", MACHINE, "Only the pages of recipients."),
     Entry("doctor", "doctor", MACHINE, "Is this installation fit to send?"),
+    Entry("dkim", "dkim", MACHINE, "Keys that sign mail, and the DNS records that belong to them."),
     Entry("db", "db", MACHINE, "The schema of the database."),
 )
 

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from rfs_mail.core.campaign import Campaign, Entity, Mail, ReleaseContent, Topic
+from rfs_mail.core.dkim import Signers, sign, stamp
 from rfs_mail.core.local_time import local_date
 from rfs_mail.core.mail import MailSource, Rendered
 from rfs_mail.core.message import HeaderTemplate, MessageParts, build, header_template
@@ -105,11 +106,12 @@ def _spoken_occurrence(occurrence: Occurrence) -> Record | None:
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Writes messages. `base_url` has no slash at its end."""
+    """Writes messages. `base_url` has no slash at its end; `signers` are empty where mail is not signed here."""
 
     renderer: Renderer
     keys: Keys
     base_url: str
+    signers: Signers = field(default_factory=Signers)
 
     def compose(
         self, row: Claimed, material: Material, calendar: Calendar, *, tags: Sequence[str] = (), now: datetime
@@ -143,7 +145,10 @@ class Composer:
         # An attempt before this one had the same, whatever key is current now.
         message_id = row.message_id or make_message_id(row.id, self.keys, entity.list_domain)
         parts = _parts(row.id, rendered, entity, row.p_mailbox, _to_name(person), message_id, now, urls, self.keys)
-        message = build(parts, self._headers(row.campaign_id, row.step_key, source, entity, topic))
+        signers = self.signers.of(entity.from_address)
+        message = sign(
+            signers, build(parts, self._headers(row.campaign_id, row.step_key, source, entity, topic)), now=now
+        )
         made = {
             "mail": mail.template,
             "lang": source.language,
@@ -153,6 +158,7 @@ class Composer:
             "key": self.keys.current,
             "to_name": _to_name(person),
             "build": BUILD,
+            "dkim": stamp(signers),
             "sha256": sha256(message).hexdigest(),
             "size": len(message),
         }
@@ -184,7 +190,11 @@ class Composer:
         return source, context_from_json(made["vars"], urls=self.urls(delivery_id, keys))
 
     def rebuild(self, row: AnyRow, mailbox: str, made: Mapping[str, Any], material: Material) -> bytes:
-        """The bytes of a sent delivery again; `row` is its row, `mailbox` the address it went to."""
+        """
+        The bytes of a sent delivery again; `row` is its row, `mailbox` the address it went to.
+
+        Without its signature, where a key that signed it is not here any more (`Signers.again`).
+        """
         source, rendered = self.again(row.id, made, material)
         entity = material.content.entities[row.entity_id]
         keys = Keys(made["key"], self.keys.secrets)
@@ -195,7 +205,7 @@ class Composer:
         headers = self._headers(
             material.campaign.id, row.step_key, source, entity, material.content.topics.get(row.topic)
         )
-        return build(parts, headers)
+        return sign(self.signers.again(made.get("dkim")) or (), build(parts, headers), now=parts.date)
 
     def urls(self, delivery_id: int, keys: Keys) -> Urls:
         """The addresses in one delivery."""

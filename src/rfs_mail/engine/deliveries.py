@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from zlib import decompress
 
 from sqlalchemy import Connection
@@ -122,7 +123,7 @@ def message(store: Store, composer: Composer, delivery_id: int) -> Again:
             raise NotFoundError(f"Delivery {delivery_id} is {row.state}: no message was made of it yet.")
         kept = log.kept_message(connection, delivery_id)
         if kept is not None:
-            return _judged(decompress(kept), row.made, kept=True)
+            return _judged(decompress(kept), row.made, composer, kept=True)
         if row.mailbox is None:
             raise NotFoundError(f"The person of delivery {delivery_id} was erased, and her mail with her.")
         revision = releases.load_revision(connection, row.revision_id)
@@ -131,13 +132,18 @@ def message(store: Store, composer: Composer, delivery_id: int) -> Again:
         built = composer.rebuild(row, row.mailbox, row.made, material)
     except RfsMailError as error:
         raise NotFoundError(f"The message of delivery {delivery_id} cannot be built again: {error}") from error
-    return _judged(built, row.made, kept=False)
+    return _judged(built, row.made, composer, kept=False)
 
 
-def _judged(built: bytes, made: Mapping[str, object], *, kept: bool) -> Again:
+def _judged(built: bytes, made: Mapping[str, Any], composer: Composer, *, kept: bool) -> Again:
     if sha256(built).hexdigest() == made.get("sha256"):
         return Again(built, exact=True, kept=kept)
     differs = []
+    if not kept and composer.signers.again(made.get("dkim")) is None:
+        signed = " and ".join(
+            f"{selector}._domainkey.{made['dkim']['domain']}" for selector in made["dkim"]["selectors"]
+        )
+        differs.append(f"it was signed by {signed}, whose key is not in the settings any more")
     if made.get("build") != BUILD:
         differs.append(f"it was written by build {made.get('build')}, this is build {BUILD}")
     if made.get("size") != len(built):
