@@ -91,6 +91,11 @@ def test_the_office_is_what_the_window_says_and_what_is_added() -> None:
     assert (office.name, office.state, office.filing_term) == ("Mayor", "WI", "file")
 
 
+def test_what_is_said_in_no_language_is_not_there() -> None:
+    """An entity without a disclaimer has none: `entity.disclaimer or ""` of a layout prints nothing."""
+    assert spoken_record({"name": "Civics", "disclaimer": {}}, "en") == Record({"name": "Civics", "disclaimer": None})
+
+
 def test_records_made_before_are_taken_as_they_are() -> None:
     """One record for many people gives the same context as a mapping for each."""
     ready = context_for(

@@ -127,8 +127,10 @@ def spoken_record(words: Mapping[str, object] | Record, language: str) -> Record
 
 
 def _in_language(value: object, language: str) -> object:
-    if not isinstance(value, Mapping) or not value:
+    if not isinstance(value, Mapping):
         return value
+    if not value:
+        return None  # said in no language: not there, as `or ""` of a layout expects
     for tried in (language, language.partition("-")[0], "en"):
         if tried in value:
             return value[tried]
