@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
+from html import escape
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rfs_mail.core.headers import clean_text
+from rfs_mail.core.headers import ascii_address, clean_text
 from rfs_mail.core.message import (
     Expected,
     HeaderTemplate,
@@ -78,6 +79,14 @@ def parts(**changes: Any) -> MessageParts:
         unsubscribe_address="u-aea6eqg43vpxohuhtvmbbvy@rfs.example.org",
     )
     return replace(given, **changes)
+
+
+def attempt(given: MessageParts, shared: HeaderTemplate) -> bytes | MessageError:
+    """The message, or why there is none."""
+    try:
+        return build(given, shared)
+    except MessageError as refused:
+        return refused
 
 
 def read(raw: bytes) -> EmailMessage:
@@ -159,6 +168,67 @@ def test_no_name_or_subject_makes_a_header(to_name: str, subject: str, from_name
     assert raw.isascii()
     assert raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r")
     assert max(map(len, raw.split(b"\r\n"))) <= 78
+
+
+def near(valid: str) -> st.SearchStrategy[str]:
+    """A value that is fine, with something hostile in the place of it, around it or in its middle."""
+    half = len(valid) // 2
+    return st.one_of(
+        HOSTILE,
+        st.tuples(HOSTILE, st.just(valid), HOSTILE).map("".join),
+        st.tuples(st.just(valid[:half]), HOSTILE, st.just(valid[half:])).map("".join),
+    )
+
+
+FIELDS = {
+    "from_name": "Run for Something",
+    "from_address": "hello@rfs.example.org",
+    "reply_to": "reply@rfs.example.org",
+    "list_name": "Filing deadlines",
+    "list_id": "deadlines.rfs.example.org",
+    "postal_address": POSTAL,
+    "disclaimer": DISCLAIMER,
+    "to_address": "maria@example.org",
+    "to_name": "María López",
+    "subject": "María: three days left",
+    "message_id": "17.abcdef@rfs.example.org",
+    "unsubscribe_url": URL,
+    "unsubscribe_address": "u-aea6eqg43vpxohuhtvmbbvy@rfs.example.org",
+}
+SHARED = ("from_name", "from_address", "reply_to", "list_name", "list_id", "postal_address", "disclaimer")
+BLAMED = {*NAMES, "postal_address", "text", "html"}
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_any_field_is_taken_or_refused_by_name(data: st.DataObject) -> None:
+    """Whatever one or two fields hold: a refusal that names a field, or a message that a stranger reads right."""
+    hostile = data.draw(st.sets(st.sampled_from(sorted(FIELDS)), min_size=1, max_size=2))
+    words = {name: data.draw(near(valid)) if name in hostile else valid for name, valid in FIELDS.items()}
+    rest = {name: value for name, value in words.items() if name not in SHARED}
+    try:
+        shared = template(**{name: words[name] for name in SHARED})
+    except MessageError as refused:
+        made: bytes | MessageError = refused
+    else:
+        footer = "\n".join(line for line, _ in shared.must_say)
+        text = f"{words['unsubscribe_url']}\n{footer}\n"
+        html = f'<a href="{words["unsubscribe_url"]}">Stop</a>\n{escape(footer)}'
+        made = attempt(parts(text=text, html=html, **rest), shared)
+    if isinstance(made, MessageError):
+        assert made.field in BLAMED
+        return
+    raw, message = made, read(made)
+    # And as a relay hands it on that reads everything and writes it again by its own rules.
+    again = message_from_bytes(message.as_bytes(policy=policy.SMTP), policy=policy.default)
+    expected = [name for name in NAMES if name != "Reply-To" or words["reply_to"]]
+
+    assert expected == message.keys() == again.keys() == message_from_bytes(raw, policy=policy.compat32).keys()
+    for heard in (message, again):
+        assert [shared.from_address] == [one.addr_spec for one in heard["From"].addresses]
+        assert [ascii_address(words["to_address"], "To")] == [one.addr_spec for one in heard["To"].addresses]
+    assert message["List-Unsubscribe"].startswith(f"<{words['unsubscribe_url']}>, <mailto:")
+    assert "=?" not in message["Subject"]
 
 
 BODY = st.lists(

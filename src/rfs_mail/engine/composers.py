@@ -83,7 +83,8 @@ def _compose(composer: Composer, group: Group, row: Claimed) -> Written:
     except RfsMailError as error:
         LOG.error("delivery %d of %s/%s: %s", row.id, row.campaign_id, row.step_key, error)
         refused = isinstance(error, MessageError)
-        return Unwritten(Reason.MESSAGE_REFUSED if refused else Reason.RENDER_FAILED, {"error": str(error)})
+        said = {"error": str(error), "field": getattr(error, "field", "")}
+        return Unwritten(Reason.MESSAGE_REFUSED if refused else Reason.RENDER_FAILED, said)
     except Exception as error:  # a bug that one person's values bring out must not keep the others' mail
         LOG.exception("delivery %d of %s/%s could not be written", row.id, row.campaign_id, row.step_key)
         return Unwritten(Reason.RENDER_FAILED, {"error": f"{type(error).__name__}: {error}"})
