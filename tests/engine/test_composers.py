@@ -3,15 +3,19 @@
 import asyncio
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rfs_mail.core.dkim import Signers
 from rfs_mail.core.reasons import Reason
 from rfs_mail.engine import composers as module
+from rfs_mail.engine.compose import Composed
 from rfs_mail.engine.composers import Composers, Group, Unwritten, Written, compose_group
 from rfs_mail.engine.deliver import _open
 from rfs_mail.store.tables import TABLES
+from tests.dkim_keys import DOMAIN, both, verified
 from tests.engine.conftest import MakeWorld
 from tests.engine.test_advance import drip
 from tests.engine.test_rescue import give_out
@@ -71,6 +75,24 @@ def test_another_process_writes_the_same_bytes(make_world: MakeWorld) -> None:
     assert here == first
     assert here == second
     assert told(first) == {None: 6}
+
+
+def test_another_process_signs_as_this_one_does(make_world: MakeWorld) -> None:
+    """With both keys; a verifier that is not ours agrees."""
+    world, group = group_of(make_world, 4)
+    signers = both()
+    composer = replace(world.app.composer, signers=Signers({DOMAIN: signers}))
+    world.app.__dict__["composer"] = composer
+
+    async def there() -> list[Written]:
+        composers, written = await beside(world, group)
+        await composers.close()
+        return written
+
+    written = asyncio.run(there())
+    assert written == compose_group(composer, group)
+    assert isinstance(written[0], Composed)
+    assert verified(written[0].message, signers) == [True, True]
 
 
 def test_a_mail_that_cannot_be_written_keeps_nobody_else(make_world: MakeWorld) -> None:

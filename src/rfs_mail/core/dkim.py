@@ -82,6 +82,11 @@ class Signer:
     canonicalization: str
     sign_octets: Callable[[bytes], bytes] = field(repr=False, compare=False)
     """The raw signature of the octets that RFC 6376 section 3.7 says to sign."""
+    pem: bytes = field(repr=False, compare=False)
+
+    def __reduce__(self) -> tuple["Callable[..., Signer]", tuple[object, ...]]:
+        """A process that composes beside the one that sends reads the key again."""
+        return _read_again, (self.pem, self.domain, self.selector, self.algorithm, self.canonicalization)
 
     @property
     def record_name(self) -> str:
@@ -283,7 +288,13 @@ def load_signer(
             f"{name}: an RSA key of {bits} bits; {SHORTEST} to {LONGEST} are allowed (RFC 8301). "
             "Make a new one: rfs-mail dkim new DOMAIN --selector NEW."
         )
-    return Signer(domain, selector, found, bits, public, canonicalization, sign_octets)
+    return Signer(domain, selector, found, bits, public, canonicalization, sign_octets, pem)
+
+
+def _read_again(pem: bytes, domain: str, selector: str, algorithm: Algorithm, canonicalization: str) -> Signer:
+    return load_signer(
+        pem, domain=domain, selector=selector, algorithm=algorithm, name=selector, canonicalization=canonicalization
+    )
 
 
 def _sign_ed25519(key: "Ed25519PrivateKey", octets: bytes) -> bytes:
