@@ -14,7 +14,8 @@ from rfs_mail.core.verdict import Accepted, BounceClass, Deferred, Phase, Reject
 from rfs_mail.errors import TransportError
 from rfs_mail.transport.base import Envelope
 from rfs_mail.transport.relay import Relay, Tls, parse_relay_url
-from rfs_mail.transport.smtp import SmtpTransport, Timeouts
+from rfs_mail.transport.smtp import SmtpTransport
+from rfs_mail.transport.wire import Timeouts
 from tests.transport.certificates import make_certificate
 from tests.transport.conftest import Run
 from tests.transport.smtp_server import Action, Drop, Hang, Slow, SmtpServer, Stall
@@ -505,7 +506,7 @@ def test_closing_waits_for_what_is_under_way(run: Run, message: bytes) -> None:
         await transport.close()
         return [*await asyncio.gather(*tasks), late]
 
-    with SmtpServer(script={"*": {"dot": [Slow(0.1)]}}) as server:
+    with SmtpServer(script={"*": {"dot": [Slow(0.1)]}}, pipelining=False) as server:
         verdicts = run(close_in_between(server, transport_to(server, connections=1)))
         server.wait_until_left()
 

@@ -1,63 +1,35 @@
 """
 A transport over SMTP: a pool of connections to one relay, kept open and used again.
 
-aiosmtplib opens each connection (greeting, EHLO, STARTTLS, AUTH); then our own `Wire` takes over. Where the relay
-offers PIPELINING (RFC 2920), MAIL, RCPT and DATA go out in one write. Every outcome becomes a verdict: what is known
-to have happened before the final dot is deferred, and silence after it is uncertain.
+aiosmtplib opens each connection (greeting, EHLO, STARTTLS, AUTH); then our own `Wire` takes over. Messages wait in one
+queue, in the order they came, and a connection takes the next when it can begin it: when it has nothing to do, or,
+where the relay offers PIPELINING (RFC 2920) and bears it, when the final dot of the one before has left. Every outcome
+becomes a verdict: what is known to have happened before the final dot is deferred, and silence after it is uncertain.
 """
 
 import asyncio
 import socket
 import ssl
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from typing import cast
 
 import aiosmtplib
 
 from rfs_mail.core.headers import is_domain
-from rfs_mail.core.verdict import (
-    Deferred,
-    Phase,
-    Scope,
-    Uncertain,
-    Verdict,
-    connection_failed,
-    from_reply,
-    goes_on,
-    relay_refused,
-)
+from rfs_mail.core.verdict import Phase, Verdict, connection_failed, from_reply, goes_on, relay_refused
 from rfs_mail.errors import TransportError
 from rfs_mail.transport.base import Envelope, refusal
 from rfs_mail.transport.relay import Relay, Tls
-from rfs_mail.transport.wire import Wire, WireGoneError, WireSilentError
-
-_RESET = b"RSET\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """
-    Seconds a relay may take in each phase (RFC 5321 section 4.5.3.2; Postfix has the same).
-
-    Sixty seconds at the final dot would make duplicates: the relay takes the mail, and we think it did not.
-    """
-
-    connect: float = 30
-    command: float = 300
-    """The greeting, EHLO, AUTH, MAIL and RCPT."""
-    data: float = 120
-    body: float = 180
-    dot: float = 600
-    idle: float = 30
-    """How long a connection may lie unused before a new one is better."""
+from rfs_mail.transport.wire import Mail, Manners, Timeouts, Wire
 
 
 class SmtpTransport:
     """
     Sends over at most `connections` connections, each for at most `messages_per_connection` messages, then a new one.
 
-    Any number of tasks may `send` at once; they wait for a free connection in the order they came.
+    Any number of tasks may `send` at once. A message goes over an idle connection, else over a new one, else behind
+    another; it waits where none of these is to be had.
     """
 
     def __init__(
@@ -72,12 +44,15 @@ class SmtpTransport:
         self._limit = connections
         self._messages_per_connection = messages_per_connection
         self._timeouts = timeouts if timeouts is not None else Timeouts()
+        self._manners = Manners(relay.name)
         self._tls_context: ssl.SSLContext | None = None
         self._is_open = False
+        self._wires: set[Wire] = set()
         self._idle: list[Wire] = []
         self._count = 0
-        self._waiting: deque[asyncio.Future[Wire | None]] = deque()
-        self._quitting: set[asyncio.Task[None]] = set()
+        """Places taken: connections, and those that are being opened or closed."""
+        self._waiting: deque[Mail] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._all_back: asyncio.Future[None] | None = None
 
     @property
@@ -92,44 +67,28 @@ class SmtpTransport:
         self._is_open = True
 
     async def send(self, envelope: Envelope, message: bytes) -> Verdict:
-        """Carry one message to one recipient. Cancelled in the middle, it closes that connection."""
+        """Carry one message to one recipient. Cancelled in the middle, nothing more of it leaves."""
         refused = refusal(envelope, message)
         if refused is not None:
             return refused
         if not self._is_open:
-            return connection_failed(Phase.CONNECT, "the transport is closed")
-        body = _dot_stuffed(message)
+            return _closed()
+        mail = Mail(envelope, _dot_stuffed(message), asyncio.get_running_loop().create_future())
+        self._place(mail)
         try:
-            wire = await self._take()
-        except WireGoneError as error:
-            return connection_failed(Phase.CONNECT, str(error))
-        try:
-            if wire is not None:
-                verdict = await self._transact(wire, envelope, body)
-                if not _was_stale(verdict):
-                    return verdict
-                wire = None
-            opened = await self._connect()
-            if not isinstance(opened, Wire):
-                return opened
-            wire = opened
-            return await self._transact(wire, envelope, body)
-        except BaseException:
-            if wire is not None:
-                wire.abort()
+            return await mail.answer
+        except asyncio.CancelledError:
+            if mail.wire is not None:
+                mail.wire.give_up(mail)
             raise
-        finally:
-            self._give_back(wire)
 
     async def close(self) -> None:
         """Refuse new messages, let those under way end, then say QUIT on every connection."""
         self._is_open = False
         while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_exception(WireGoneError("the transport is closed"))
+            self._waiting.popleft().resolve(_closed())
         while self._idle:
-            self._give_back(self._idle.pop())
+            self._let_go(self._idle.pop())
         if self._count:
             if self._all_back is None or self._all_back.done():
                 self._all_back = asyncio.get_running_loop().create_future()
@@ -137,117 +96,122 @@ class SmtpTransport:
 
     # --- the pool ---
 
-    async def _take(self) -> Wire | None:
-        """An idle connection, or None for the right to open one; either is to be given back."""
-        loop = asyncio.get_running_loop()
-        while self._idle:
-            wire = self._idle.pop()
-            if wire.usable and loop.time() - wire.idle_since < self._timeouts.idle:
-                return wire
-            self._let_go(wire)
+    def _place(self, mail: Mail) -> None:
+        """Give a message to a connection, or let it wait."""
+        wire = self._idle_wire()
+        if wire is not None:
+            wire.begin(mail)
+            return
         if self._count < self._limit:
             self._count += 1
-            return None
-        waiting: asyncio.Future[Wire | None] = loop.create_future()
-        self._waiting.append(waiting)
-        try:
-            return await waiting
-        except asyncio.CancelledError:
-            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
-                self._give_back(waiting.result())
-            raise
-
-    def _give_back(self, wire: Wire | None) -> None:
-        """Pass a connection, or the right to open one, to whoever waits longest."""
-        if wire is not None and (not self._is_open or not wire.usable or wire.sent >= self._messages_per_connection):
-            self._let_go(wire)
+            self._start(self._open_for(mail))
             return
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(wire)
+        for wire in self._wires:
+            if wire.has_room and wire.sent < self._messages_per_connection:
+                wire.begin(mail)
                 return
-        if wire is not None:
-            wire.idle_since = asyncio.get_running_loop().time()
-            self._idle.append(wire)
+        self._waiting.append(mail)
+
+    def _idle_wire(self) -> Wire | None:
+        while self._idle:
+            wire = self._idle.pop()
+            if wire.usable and asyncio.get_running_loop().time() - wire.idle_since < self._timeouts.idle:
+                return wire
+            self._let_go(wire)
+        return None
+
+    async def _open_for(self, mail: Mail) -> None:
+        """Fill a place with a new connection, for this message first; or give the place on to the next."""
+        try:
+            opened = await self._connect()
+        except BaseException as error:
+            mail.resolve(connection_failed(Phase.CONNECT, f"{type(error).__name__}: {error}"))
+            self._leave_place()
+            raise
+        if not isinstance(opened, Wire):
+            mail.resolve(opened)
+            self._leave_place()
             return
+        self._wires.add(opened)
+        if not mail.answer.done():
+            opened.begin(mail)
+            return
+        following = self.next_mail(opened)
+        if following is not None:
+            opened.begin(following)
+        else:
+            self.rested(opened)
+
+    def _leave_place(self) -> None:
+        """A place without a connection goes to whoever waits longest."""
+        while self._waiting:
+            mail = self._waiting.popleft()
+            if not mail.answer.done():
+                self._start(self._open_for(mail))
+                return
         self._count -= 1
         if not self._count and self._all_back is not None and not self._all_back.done():
             self._all_back.set_result(None)
 
     def _let_go(self, wire: Wire) -> None:
         """Close a connection; its place is free when it is closed, so that the relay never sees more than agreed."""
-        if not wire.usable:
+        if wire.usable:
+            self._wires.discard(wire)
+            self._start(self._quit(wire))
+        else:
             wire.abort()
-            self._give_back(None)
-            return
-        task = asyncio.ensure_future(self._quit(wire))
-        self._quitting.add(task)
-        task.add_done_callback(self._quitting.discard)
 
     async def _quit(self, wire: Wire) -> None:
         await wire.quit()
-        self._give_back(None)
+        self._leave_place()
 
-    # --- one message ---
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _transact(self, wire: Wire, envelope: Envelope, body: bytes) -> Verdict:
-        """MAIL, RCPT, DATA, the message and its dot. Leaves the connection ready for the next, or closed."""
-        phase = Phase.MAIL
-        written = False
-        wire.sent += 1
-        try:
-            failed: Verdict | None = None
-            steps = _steps(wire, envelope, len(body))
-            if wire.pipelining:
-                wire.write(b"".join([command for _, command in steps]), len(steps))
-            for phase, command in steps:
-                if not wire.pipelining:
-                    wire.write(command, 1)
-                code, text = await wire.reply(self._timeouts.data if phase is Phase.DATA else self._timeouts.command)
-                if failed is None:
-                    if goes_on(phase, code):
-                        continue
-                    if command == _RESET:
-                        wire.abort()
-                        return connection_failed(phase, f"answered RSET with {code} {text}")
-                    failed = from_reply(phase, code, text)
-                    if _ends_connection(failed):
-                        wire.abort()
-                        return failed
-                elif phase is Phase.DATA and code == 354:
-                    await self._send_nothing(wire)
-                if not wire.pipelining:
-                    break
-            if failed is not None:
-                wire.needs_reset = True
-                return failed
-            wire.needs_reset = False
-            phase = Phase.DOT
-            wire.write(body, 1)
-            written = True
-            if wire.paused:
-                await wire.drained(self._timeouts.body)
-            dot_is_out = not wire.paused
-            code, text = await wire.reply(self._timeouts.dot)
-            verdict = from_reply(phase, code, text)
-            if not dot_is_out:
-                # The relay answered before the end of the message: it cannot have taken it.
-                wire.abort()
-                if not 400 <= code < 600:
-                    return connection_failed(phase, f"answered in the middle of the message: {code} {text}")
-            elif isinstance(verdict, Uncertain) or _ends_connection(verdict):
-                wire.abort()
-            return verdict
-        except (WireGoneError, WireSilentError) as error:
-            may_have_arrived = written and not wire.paused  # asked now: the dot may have left while the error came
-            wire.abort()
-            return Uncertain(str(error)) if may_have_arrived else connection_failed(phase, str(error))
+    # --- what a wire asks ---
 
-    async def _send_nothing(self, wire: Wire) -> None:
-        """A relay that takes DATA although it refused the recipient gets a dot and nothing else (RFC 2920)."""
-        wire.write(b".\r\n", 1)
-        await wire.reply(self._timeouts.dot)
+    def next_mail(self, wire: Wire) -> Mail | None:
+        """The message that waits longest, if this connection may carry one more."""
+        if wire.sent >= self._messages_per_connection:
+            return None
+        while self._waiting:
+            mail = self._waiting.popleft()
+            if not mail.answer.done():
+                return mail
+        return None
+
+    def rested(self, wire: Wire) -> None:
+        """Keep a connection for the next message, or close it where it has done its share."""
+        if not self._is_open or wire.sent >= self._messages_per_connection:
+            self._let_go(wire)
+            return
+        wire.idle_since = asyncio.get_running_loop().time()
+        self._idle.append(wire)
+
+    def again(self, mail: Mail) -> None:
+        """A message waited too long behind another: it is the first to go over the next connection."""
+        if not self._is_open:
+            mail.resolve(_closed())
+        elif self._idle or self._count < self._limit:
+            self._place(mail)
+        else:
+            self._waiting.appendleft(mail)
+
+    def over(self, wire: Wire, anew: Mail | None) -> None:
+        """A connection is over: its place goes to the message it was over for, or to whoever waits longest."""
+        self._wires.discard(wire)
+        if wire in self._idle:
+            self._idle.remove(wire)
+        if anew is None:
+            self._leave_place()
+        elif not self._is_open:
+            anew.resolve(_closed())
+            self._leave_place()
+        else:
+            anew.moved = True
+            self._start(self._open_for(anew))
 
     # --- opening ---
 
@@ -284,8 +248,12 @@ class SmtpTransport:
                 return connection_failed(phase, "the relay closed the connection")
             return Wire(
                 cast(asyncio.Transport, transport),
+                self,
+                self._manners,
+                seconds,
                 pipelining=client.supports_extension("pipelining"),
                 size=client.supports_extension("size"),
+                joins=relay.tls is Tls.NONE,
             )
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             if client is not None:
@@ -312,31 +280,14 @@ class SmtpTransport:
         return relay_refused(phase, str(error))
 
 
-def _steps(wire: Wire, envelope: Envelope, size: int) -> list[tuple[Phase, bytes]]:
-    announced = f" SIZE={size}" if wire.size else ""
-    steps = [
-        (Phase.MAIL, f"MAIL FROM:<{envelope.mail_from}>{announced}\r\n".encode("ascii")),
-        (Phase.RCPT, f"RCPT TO:<{envelope.rcpt_to}>\r\n".encode("ascii")),
-        (Phase.DATA, b"DATA\r\n"),
-    ]
-    if wire.needs_reset:
-        steps.insert(0, (Phase.MAIL, _RESET))
-    return steps
-
-
 def _dot_stuffed(message: bytes) -> bytes:
     """The message as it goes over the wire, with its final dot (RFC 5321 section 4.5.2); its lines end in CRLF."""
     stuffed = message.replace(b"\r\n.", b"\r\n..")
     return (b"." if stuffed[:1] == b"." else b"") + stuffed + b".\r\n"
 
 
-def _ends_connection(verdict: Verdict) -> bool:
-    return isinstance(verdict, Deferred) and verdict.scope is Scope.CONNECTION
-
-
-def _was_stale(verdict: Verdict) -> bool:
-    """Whether a connection turned out to be over when we came back to it: nothing was handed in."""
-    return isinstance(verdict, Deferred) and verdict.scope is Scope.CONNECTION and verdict.phase is Phase.MAIL
+def _closed() -> Verdict:
+    return connection_failed(Phase.CONNECT, "the transport is closed")
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:
