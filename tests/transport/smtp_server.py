@@ -25,8 +25,11 @@ A script maps an address to what happens in a phase, `"*"` to what happens to ev
     rset, noop, quit  "*"             250, 250, 221
 
 What happens is a reply (`"550 5.1.1 no such user"`, several lines with `\\r\\n`; 421 closes), `Drop()`, `Hang()`,
-`Stall()`, `Slow(seconds)`, None for the default, or a list of these, one a time, and then the default. A message is
-kept where the reply to its dot begins with 2, and where `Drop(accepted=True)` takes it and breaks off.
+`Stall()`, `Slow(seconds)`, `Forget()`, `Late()`, `IfEarly(..)`, None for the default, or a list of these, one a time,
+and then the default. A message is kept where the reply to its dot begins with 2, and where `Drop(accepted=True)` takes
+it and breaks off.
+
+`cuts` ends connections in the middle, one entry a connection; `dribble` sends replies in pieces of so many octets.
 """
 
 import argparse
@@ -72,7 +75,36 @@ class Slow:
     reply: str | None = None
 
 
-Action = str | Drop | Hang | Stall | Slow | None
+@dataclass(frozen=True)
+class Forget:
+    """Answer, `reply` or the default, and throw away whatever the client said early."""
+
+    reply: str | None = None
+
+
+@dataclass(frozen=True)
+class Late:
+    """Keep this reply back until another has gone out before it."""
+
+    reply: str | None = None
+
+
+@dataclass(frozen=True)
+class IfEarly:
+    """At the dot: `action` where the client has said something behind it already, else the default."""
+
+    action: "str | Drop | Hang | Stall | Slow | Forget | Late"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Close a connection once so many octets of replies were `sent`, or so many of commands and messages `read`."""
+
+    sent: int | None = None
+    read: int | None = None
+
+
+Action = str | Drop | Hang | Stall | Slow | Forget | Late | IfEarly | None
 Script = Mapping[str, Mapping[str, Action | Sequence[Action]]]
 
 _MAIL = re.compile(rb"MAIL FROM:<([^<>\s]*)>((?: \S+)*)", re.IGNORECASE)
@@ -112,6 +144,12 @@ class _Session:
     rcpt_to: list[str] = field(default_factory=list)
     buffer: bytearray = field(default_factory=bytearray)
     out: bytearray = field(default_factory=bytearray)
+    late: bytes = b""
+    cut: Cut | None = None
+    read: int = 0
+    sent: int = 0
+    unanswered: list[tuple[int, str]] = field(default_factory=list)
+    """Accepted messages whose reply is not out yet: where in the stream of replies it ends, and the recipient."""
 
 
 class SmtpServer:
@@ -137,15 +175,21 @@ class SmtpServer:
         size: int | None = None,
         log: Path | None = None,
         keep: bool = True,
+        cuts: Sequence[Cut | None] = (),
+        dribble: int = 0,
     ) -> None:
         self.port = port
         self.messages: list[Received] = []
+        self.answered: list[str] = []
+        """Recipients of accepted messages, in order, once the last octet of the reply was sent."""
         self.commands: list[tuple[int, str]] = []
         self.violations: list[str] = []
         self.connections = 0
         self.open_connections = 0
         self.most_connections = 0
         self.accepted = 0
+        self.early = 0
+        """Dots that came with something behind them."""
         self._script: dict[tuple[str, str], Action | list[Action]] = {}
         for address, phases in (script or {}).items():
             for phase, action in phases.items():
@@ -160,6 +204,8 @@ class SmtpServer:
         self._log_path = log
         self._log: Any = None
         self._keep = keep
+        self._cuts = list(cuts)
+        self._dribble = dribble
         self._changed = threading.Condition()
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
@@ -278,6 +324,7 @@ class SmtpServer:
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         session = _Session(self.connections, reader, writer, tls=self._tls is not None)
+        session.cut = self._cuts.pop(0) if self._cuts else None
         self._sessions[session.number] = session
         with self._changed:
             self.open_connections += 1
@@ -428,7 +475,10 @@ class SmtpServer:
         session.rcpt_to.clear()
 
     async def _settle(self, session: _Session, wire: bytes, address: str) -> None:
+        self.early += bool(session.buffer)
         action = self._action("dot", address, "*")
+        if isinstance(action, IfEarly):
+            action = action.action if session.buffer else None
         if isinstance(action, Drop) and action.accepted:
             self._accept(session, wire)
         if isinstance(action, Slow):
@@ -438,11 +488,27 @@ class SmtpServer:
         reply = action if isinstance(action, str) else f"250 2.0.0 queued as {self.accepted + 1}"
         if isinstance(action, Drop | Hang | Stall):
             await self._act(session, action, reply)
+        if isinstance(action, Forget | Late):
+            reply = action.reply or reply
         if reply.startswith("2"):
             self._accept(session, wire)
+        if isinstance(action, Late):
+            session.late = reply.encode() + b"\r\n"
+            return
+        if isinstance(action, Forget):
+            await self._forget(session)
         self._say(session, reply)
+        if reply.startswith("2"):
+            session.unanswered.append((session.sent + len(session.out), session.rcpt_to[0]))
         if reply.startswith("421"):
             raise _Gone
+
+    async def _forget(self, session: _Session) -> None:
+        """Throw away what came early, and what of it is still on its way here."""
+        await asyncio.sleep(0.02)
+        session.buffer.clear()
+        # StreamReader has no public way to look whether something is there already.
+        session.reader._buffer.clear()  # type: ignore[attr-defined]
 
     async def _body(self, session: _Session) -> bytes:
         """Everything up to the final dot, as it came, without the dot."""
@@ -523,6 +589,13 @@ class SmtpServer:
             session.out.clear()
             session.writer.transport.abort()
             raise _Gone
+        if isinstance(action, Late):
+            reply = action.reply or default
+            session.late = reply.encode() + b"\r\n"
+            return reply
+        if isinstance(action, Forget):
+            await self._forget(session)
+            action = action.reply
         reply = default if action is None else action
         if reply:
             self._say(session, reply)
@@ -531,13 +604,36 @@ class SmtpServer:
         return reply
 
     def _say(self, session: _Session, reply: str) -> None:
-        session.out += reply.encode() + b"\r\n"
+        session.out += reply.encode() + b"\r\n" + session.late
+        session.late = b""
 
     async def _flush(self, session: _Session) -> None:
-        if session.out:
-            session.writer.write(bytes(session.out))
-            session.out.clear()
+        while session.out:
+            piece = bytes(session.out[: self._dribble or len(session.out)])
+            del session.out[: len(piece)]
+            ends = session.cut is not None and session.cut.sent is not None
+            if ends and session.sent + len(piece) >= session.cut.sent:  # type: ignore[union-attr, operator]
+                piece = piece[: session.cut.sent - session.sent]  # type: ignore[union-attr, operator]
+                session.out.clear()
+            else:
+                ends = False
+            session.writer.write(piece)
             await session.writer.drain()
+            session.sent += len(piece)
+            while session.unanswered and session.unanswered[0][0] <= session.sent:
+                self.answered.append(session.unanswered.pop(0)[1])
+            if ends:
+                await self._hang_up(session)
+            if self._dribble:
+                await asyncio.sleep(0)
+
+    async def _hang_up(self, session: _Session) -> None:
+        """Close so that everything sent arrives: a socket that is closed with something unread would reset instead."""
+        if session.writer.can_write_eof():
+            session.writer.write_eof()
+            while await session.reader.read(65536):
+                pass
+        raise _Gone
 
     # --- input ---
 
@@ -560,9 +656,15 @@ class SmtpServer:
 
     async def _fill(self, session: _Session) -> None:
         await self._flush(session)
-        piece = await session.reader.read(262144)
+        most = 262144
+        if session.cut is not None and session.cut.read is not None:
+            most = session.cut.read - session.read
+            if most <= 0:
+                await self._hang_up(session)
+        piece = await session.reader.read(most)
         if not piece:
             raise _Gone
+        session.read += len(piece)
         session.buffer += piece
 
     def _note(self, session: _Session, line: str) -> None:

@@ -620,8 +620,8 @@ class Wire(asyncio.Protocol):
         """Whether silence may mean that the relay has thrown away what came early."""
         if mail is None or mail.in_step:
             return False
-        if mail.early and self._manners.overlap is not Overlap.PROVEN:
-            return True
+        if mail.early and (step is Phase.MAIL or self._manners.overlap is not Overlap.PROVEN):
+            return True  # the dot before it was answered, and its own commands were not
         return step in (Phase.RCPT, Phase.DATA) and not self._manners.groups_proven
 
     def _ring(self) -> None:
