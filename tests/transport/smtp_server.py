@@ -596,6 +596,7 @@ class SmtpServer:
         if isinstance(action, Forget):
             await self._forget(session)
             action = action.reply
+        assert not isinstance(action, IfEarly), "only at the dot"
         reply = default if action is None else action
         if reply:
             self._say(session, reply)

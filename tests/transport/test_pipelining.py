@@ -22,7 +22,7 @@ from rfs_mail.transport.smtp import SmtpTransport
 from rfs_mail.transport.wire import Timeouts
 from tests.transport.certificates import Certificate, make_certificate
 from tests.transport.conftest import Run
-from tests.transport.smtp_server import Action, Cut, Drop, Forget, Hang, IfEarly, Late, Slow, SmtpServer
+from tests.transport.smtp_server import Action, Cut, Drop, Forget, Hang, IfEarly, Late, Script, Slow, SmtpServer
 
 RAW = b"Subject: x\r\n\r\n.hello\r\n"
 LONG = b"Subject: x\r\n\r\n" + (b"y" * 70 + b"\r\n") * 2_000
@@ -140,7 +140,7 @@ def test_a_refusal_anywhere_is_of_its_own_mail(
     Also where the relay takes DATA although it took no recipient: that mail's body never leaves.
     """
     mail = envelope(position)
-    script = {mail.mail_from if phase == "mail" else mail.rcpt_to: {phase: reply}, "*": {"nobody": nobody}}
+    script: Script = {mail.mail_from if phase == "mail" else mail.rcpt_to: {phase: reply}, "*": {"nobody": nobody}}
     with SmtpServer(script=script, tls=certificate.context if tls else None) as server:
         query = f"smtp://127.0.0.1:{server.port}" + (f"?tls=tls&ca={certificate.certificate}" if tls else "")
         verdicts = run(crowd(SmtpTransport(parse_relay_url(query), connections=1), 4))
@@ -203,9 +203,10 @@ def test_a_connection_that_dies_after_every_octet_of_the_replies(early: bool) ->
             verdicts = runner.run(crowd(transport_to(server), 3))
             server.wait_until_left()
             judge(server, verdicts, answers_arrive=True)
-            seen.add(" ".join(type(verdict).__name__ for verdict in verdicts))
-            if server.connections == connections + 1 and sent > 1:
-                break  # it was over before the cut
+            kinds = " ".join(type(verdict).__name__ for verdict in verdicts)
+            seen.add(kinds)
+            if kinds == "Accepted Accepted Accepted" and server.connections == connections + 1:
+                break  # everything was said before the cut
         assert "Deferred Accepted Accepted" in seen
         assert "Uncertain Accepted Accepted" in seen
         assert "Accepted Uncertain Accepted" in seen
@@ -263,7 +264,7 @@ def test_a_relay_that_throws_away_what_came_early(run: Run, phase: str, actions:
 
         assert [Accepted] * 4 == [type(verdict) for verdict in verdicts]
         judge(server, verdicts)
-        assert transport._manners.in_step
+        assert transport.manners.in_step
         assert server.connections == 2
 
 
@@ -299,7 +300,7 @@ def test_a_relay_that_answers_wrongly(run: Run, phase: str, actions: list[Action
         assert isinstance(verdicts[-1], Accepted)
         assert sum(isinstance(verdict, Accepted) for verdict in verdicts) >= 3
         mixed_up = not (phase == "dot" and actions == [Late()])  # four replies that look as if they were in order
-        assert mixed_up == transport._manners.in_step
+        assert mixed_up == transport.manners.in_step
 
 
 def test_a_refusal_before_the_body_was_read(run: Run) -> None:
@@ -329,7 +330,7 @@ def test_a_relay_that_breaks_off_at_early_commands_costs_one_mail(run: Run) -> N
 
         assert {"Uncertain": 1, "Accepted": 59} == Counter(type(verdict).__name__ for verdict in verdicts)
         judge(server, verdicts)
-        assert transport._manners.in_step
+        assert transport.manners.in_step
 
 
 def test_a_mail_does_not_wait_for_the_end_of_a_hung_dot(run: Run) -> None:
@@ -353,7 +354,7 @@ def test_a_mail_does_not_wait_for_the_end_of_a_hung_dot(run: Run) -> None:
         assert isinstance(await other, Accepted)
         return result
 
-    script = {"p0@example.org": {"dot": Hang()}, "p2@example.org": {"body": Slow(0.4, "")}}
+    script: Script = {"p0@example.org": {"dot": Hang()}, "p2@example.org": {"body": Slow(0.4, "")}}
     with SmtpServer(script=script) as server:
         transport = transport_to(server, connections=2, timeouts=Timeouts(dot=2, early=0.1))
         hung, was_done, behind = run(with_one_free(server, transport))
@@ -456,5 +457,5 @@ def test_lock_step_is_remembered_for_the_process_only(run: Run, tmp_path: Path) 
         again = transport_to(server)
         verdicts = run(crowd(again, 2))
 
-        assert (True, False) == (transport._manners.in_step, again._manners.in_step)
+        assert (True, False) == (transport.manners.in_step, again.manners.in_step)
         assert [Accepted, Accepted] == [type(verdict) for verdict in verdicts]

@@ -44,7 +44,8 @@ class SmtpTransport:
         self._limit = connections
         self._messages_per_connection = messages_per_connection
         self._timeouts = timeouts if timeouts is not None else Timeouts()
-        self._manners = Manners(relay.name)
+        self.manners = Manners(relay.name)
+        """What was learnt of the relay so far; all connections share it."""
         self._tls_context: ssl.SSLContext | None = None
         self._is_open = False
         self._wires: set[Wire] = set()
@@ -249,7 +250,7 @@ class SmtpTransport:
             return Wire(
                 cast(asyncio.Transport, transport),
                 self,
-                self._manners,
+                self.manners,
                 seconds,
                 pipelining=client.supports_extension("pipelining"),
                 size=client.supports_extension("size"),
