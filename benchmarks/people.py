@@ -109,14 +109,16 @@ def fill_enrollments(
     )
 
 
-def fill_queue(connection: sqlite3.Connection, *, state: str = "queued", count: int = 2**62) -> None:
+def fill_queue(
+    connection: sqlite3.Connection, *, state: str = "queued", count: int = 2**62, campaign: str = "letter"
+) -> None:
     """
-    The mail of campaign `letter` for the first `count` people: enrollment, step and delivery as `advance` leaves them.
+    The one mail of a campaign for the first `count` people: enrollment, step and delivery as `advance` leaves them.
 
     The ids of person, enrollment and delivery are the same. `state` sent: as the mark and the verdict leave it.
     """
     fill_enrollments(
-        connection, "letter", step=END, due="NULL", planned=False, where=f"id <= {count}",
+        connection, campaign, step=END, due="NULL", planned=False, where=f"id <= {count}",
         waiting_on="id" if state == "queued" else "NULL",
     )  # fmt: skip
     connection.execute(
@@ -131,12 +133,12 @@ def fill_queue(connection: sqlite3.Connection, *, state: str = "queued", count: 
         INSERT INTO delivery (id, enrollment_id, campaign_id, person_id, step_key, revision_id, entity_id, topic,
                               variant, deadline, cap, any_hour, operator, state, queued_at, due_at, next_at, not_after,
                               attempt, rescues, resends, epoch, sending_at, settled_at)
-        SELECT e.id, e.id, 'letter', p.id, 'first', e.revision_id, 'rfs', 'running', '', 0, 'exempt', 1, p.operator,
+        SELECT e.id, e.id, :campaign, p.id, 'first', e.revision_id, 'rfs', 'running', '', 0, 'exempt', 1, p.operator,
                :state, :now, :now, :now, :end, :sent, 0, 0, 0,
                CASE WHEN :sent THEN :now END, CASE WHEN :sent THEN :now END
         FROM enrollment AS e JOIN person AS p ON p.id = e.person_id WHERE e.id <= {count} ORDER BY e.id
         """,
-        {"state": state, "now": now, "end": end, "sent": state == "sent"},
+        {"state": state, "now": now, "end": end, "sent": state == "sent", "campaign": campaign},
     )
 
 

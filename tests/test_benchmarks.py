@@ -18,7 +18,7 @@ from benchmarks.report import Found, line
 
 NAMES = [
     "send", "send-signed", "send-postgres", "enroll", "enroll-touched", "advance-idle", "advance-due", "import",
-    "unsubscribe", "webhook", "replan", "simulate", "log-search", "memory",
+    "unsubscribe", "webhook", "replan", "simulate", "log-search", "time-to-wire", "memory",
 ]  # fmt: skip
 KEYS = ["bench", "value", "unit", "bar", "goal", "peer", "peer_value", "ratio", "machine"]
 
