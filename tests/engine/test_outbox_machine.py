@@ -30,7 +30,7 @@ from rfs_mail.engine import rescue as rescuing
 from rfs_mail.engine.dispatch import Pool, Route, dispatch
 from rfs_mail.engine.gate import Rules, pass_gate
 from rfs_mail.engine.live import look
-from rfs_mail.handoff.base import RunBatch
+from rfs_mail.handoff.base import Rank, RunBatch
 from rfs_mail.store import outbox, releases
 from rfs_mail.store.database import Store, after_commit
 from rfs_mail.store.outbox import Mark, Move
@@ -71,9 +71,11 @@ class Hands:
 
     def __init__(self) -> None:
         self.given: list[tuple[int, int]] = []
+        self.ranks: dict[Rank, list[tuple[int, int]]] = {}
 
-    def give(self, connection: Connection, batches: Any) -> None:
-        """Keep them once they are committed."""
+    def give(self, connection: Connection, batches: Any, *, rank: Rank = Rank.REST) -> None:
+        """Keep them once they are committed, and in which order they go."""
+        after_commit(connection, lambda: self.ranks.setdefault(rank, []).extend(batches))
         after_commit(connection, lambda: self.given.extend(batches))
 
     async def serve(self, run_batch: RunBatch) -> None:

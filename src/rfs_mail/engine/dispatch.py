@@ -2,8 +2,11 @@
 Give due deliveries out in batches: one relay and one receiving operator each, fair across campaigns.
 
 One transaction, one dispatcher at a time. It fills a bounded pool of a few seconds of sending and never the whole
-backlog, so that a small campaign waits for one pool and not for a million mails, and a pause takes effect at once.
-Deadline mail goes first; of a person's due mails the most urgent goes, and nobody has two in flight.
+backlog, so that a pause takes effect at once. Deadline mail goes first; of a person's due mails the most urgent goes,
+and nobody has two in flight.
+
+A broadcast never fills the pool to the brim. The first few of every campaign have a reserve in it and overtake what is
+claimed already, so that a welcome does not wait for a pool of somebody else's mail.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +17,17 @@ from sqlalchemy import Connection
 
 from rfs_mail.core.script import Script
 from rfs_mail.engine.live import look
-from rfs_mail.handoff.base import HandOff
+from rfs_mail.handoff.base import HandOff, Rank
 from rfs_mail.store import outbox, relays
 from rfs_mail.store.database import Store, only_one
 from rfs_mail.store.outbox import Candidate
 
 BATCH = (100, 10, 1)
 """Deliveries a batch, at most: of those that no process died over, that one did, that more than one did."""
+
+
+FEW = 100
+"""So many deliveries in flight each campaign may have before it counts as a large one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,8 @@ class Pool:
     routes: tuple[Route, ...]
     size: int = 4_000
     """Deliveries claimed or sending, over all holders: a few seconds of sending."""
+    reserve: float = 0.1
+    """The part that is left free for the first few of each campaign; deadline mail may take half of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,8 @@ def dispatch(store: Store, handoff: HandOff, pool: Pool, *, now: datetime, holde
 
 def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetime, holder: str | None) -> Dispatched:
     live = look(connection)
-    room = pool.size - outbox.count_in_flight(connection)
+    busy = outbox.in_flight(connection)
+    room = pool.size - sum(busy.values())
     closed = relays.paused(connection, now=now)
     routes = [route for route in pool.routes if route.name not in closed]
     if live is None or room <= 0 or not routes:
@@ -72,47 +82,74 @@ def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetim
         if _fitting(routes, live.campaign(name).definition.entity)
     ]
     allowed = {name: _allowance(connection, name, live.scripts.get(name), room, now) for name in names}
-    chosen = _one_suspect(connection, _choose(connection, allowed, room, now))
+    chosen = _one_suspect(connection, _choose(connection, allowed, busy, room, int(pool.reserve * pool.size), now))
     if not chosen:
         return Dispatched()
-    batches: list[tuple[int, int]] = []
+    given = 0
     by_campaign: dict[str, int] = {}
-    for (route, operator), group in _by_way(chosen, routes).items():
-        batches += [
-            (outbox.claim(connection, ids, relay=route, operator=operator, holder=holder), 1) for ids in _batches(group)
-        ]
+    for rank, ranked in _by_rank(chosen, busy).items():
+        batches: list[tuple[int, int]] = []
+        for (route, operator), group in _by_way(ranked, routes).items():
+            batches += [
+                (outbox.claim(connection, ids, relay=route, operator=operator, holder=holder), 1)
+                for ids in _batches(group)
+            ]
+        handoff.give(connection, batches, rank=rank)
+        given += len(batches)
     for one in chosen:
         by_campaign[one.campaign_id] = by_campaign.get(one.campaign_id, 0) + 1
     for name, count in by_campaign.items():
         script = live.scripts.get(name)
         if script is not None and script.rate is not None:
             relays.spend(connection, _bucket(name), count)
-    handoff.give(connection, batches)
-    return Dispatched(len(batches), len(chosen), by_campaign)
+    return Dispatched(given, len(chosen), by_campaign)
 
 
-def _choose(connection: Connection, allowed: dict[str, int], room: int, now: datetime) -> list[Candidate]:
+def _choose(
+    connection: Connection, allowed: dict[str, int], busy: Mapping[str, int], room: int, reserve: int, now: datetime
+) -> list[Candidate]:
     """
-    Deadline mail first, then the rest: an equal share of the room for each campaign, and what one leaves to the others.
+    Deadline mail first, then the rest; of each the first few of every campaign, then what else they have.
 
-    Of one person's mails only the most urgent is taken.
+    Each time an equal share of the room for each campaign, and what one leaves to the others. Of one person's mails
+    only the most urgent is taken.
     """
     chosen: dict[int, Candidate] = {}
-    for deadline in (True, False):
-        hungry = dict(allowed)
-        while room > len(chosen) and hungry:
-            share = max(1, (room - len(chosen)) // len(hungry))
+    few = {name: FEW - busy.get(name, 0) for name in allowed}
+    turns = (
+        (True, few, room),
+        (True, allowed, room - reserve // 2),
+        (False, few, room),
+        (False, allowed, room - reserve),
+    )
+    for deadline, quota, space in turns:
+        hungry = {name: min(quota[name], allowed[name]) for name in allowed}
+        while space > len(chosen) and hungry:
+            share = max(1, (space - len(chosen)) // len(hungry))
             shares = {name: min(share, left) for name, left in hungry.items() if left > 0}
             found = outbox.due(connection, shares, deadline=deadline, now=now, leave_out=list(chosen))
             came: dict[str, int] = {}
             for one in sorted(found, key=lambda candidate: candidate.urgency):
                 came[one.campaign_id] = came.get(one.campaign_id, 0) + 1
-                if one.person_id not in chosen and len(chosen) < room:
+                if one.person_id not in chosen and len(chosen) < space:
                     chosen[one.person_id] = one
                     allowed[one.campaign_id] -= 1
+                    few[one.campaign_id] -= 1
             # Who filled her share may have more; who did not is done.
-            hungry = {name: allowed[name] for name in shares if came.get(name, 0) == shares[name] and allowed[name] > 0}
+            still = {name: min(quota[name], allowed[name]) for name in shares if came.get(name, 0) == shares[name]}
+            hungry = {name: left for name, left in still.items() if left > 0}
     return list(chosen.values())
+
+
+def _by_rank(chosen: Sequence[Candidate], busy: Mapping[str, int]) -> dict[Rank, list[Candidate]]:
+    """What overtakes what: the first few of each campaign, deadline mail, the rest; in this order."""
+    ranks: dict[Rank, list[Candidate]] = {rank: [] for rank in Rank}
+    out = dict(busy)
+    for one in chosen:
+        count = out[one.campaign_id] = out.get(one.campaign_id, 0) + 1
+        rank = Rank.FEW if count <= FEW else Rank.DEADLINE if one.deadline else Rank.REST
+        ranks[rank].append(one)
+    return {rank: ranked for rank, ranked in ranks.items() if ranked}
 
 
 def _allowance(connection: Connection, name: str, script: Script | None, room: int, now: datetime) -> int:

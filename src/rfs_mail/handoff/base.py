@@ -5,6 +5,7 @@ The rows are the only truth. A batch that is lost is a lapsed lease; a batch giv
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from enum import IntEnum
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -13,10 +14,19 @@ RunBatch = Callable[[int, int], Awaitable[None]]
 """Works off one batch: (batch id, epoch)."""
 
 
+class Rank(IntEnum):
+    """What overtakes what: the lower goes first. Nothing waits for ever: one sender takes the rest first."""
+
+    FEW = 0
+    """The first few of a campaign: a welcome, a test, the beginning of a broadcast."""
+    DEADLINE = 1
+    REST = 2
+
+
 class HandOff(Protocol):
     """What carries batches between the dispatcher and the senders."""
 
-    def give(self, connection: Connection, batches: Sequence[tuple[int, int]]) -> None:
+    def give(self, connection: Connection, batches: Sequence[tuple[int, int]], *, rank: Rank = Rank.REST) -> None:
         """Give batches out, inside the dispatch transaction: they go with its commit or not at all."""
         ...
 

@@ -206,9 +206,10 @@ def count_due(connection: Connection, *, now: datetime) -> int:
     ).scalar_one()
 
 
-def count_in_flight(connection: Connection) -> int:
-    """How many deliveries are claimed or sending, over all holders."""
-    return connection.execute(select(func.count()).select_from(delivery).where(_in_flight(delivery))).scalar_one()
+def in_flight(connection: Connection) -> dict[str, int]:
+    """How many deliveries of each campaign are claimed or sending, over all holders."""
+    found = select(delivery.c.campaign_id, func.count()).where(_in_flight(delivery)).group_by(delivery.c.campaign_id)
+    return {row[0]: row[1] for row in connection.execute(found)}
 
 
 def is_suspect_in_flight(connection: Connection, *, rescues: int) -> bool:
