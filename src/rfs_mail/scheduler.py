@@ -3,6 +3,9 @@ Which verb runs how often, in every process. The only file that imports APSchedu
 
 Jobs live in memory, never overlap, and a run that was missed is run once and not caught up with. Whoever comes first
 does the work: each verb's transaction decides that in the database, so any number of processes may run them all.
+
+A verb that made work for the next one does not leave it to that one's turn: who signs up is entered by `react`, queued
+by `advance` and given out by `dispatch` in one go.
 """
 
 import asyncio
@@ -11,12 +14,15 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import TypeVar
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from rfs_mail import clock
 from rfs_mail.app import App
 from rfs_mail.engine.machine import Machine
+
+T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
 
@@ -46,11 +52,13 @@ def schedule(
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
     )
+    react = _then(machine.react, lambda done: done.entered + done.woken, "advance", scheduler)
+    advance = _then(machine.advance, lambda done: done.queued, "dispatch", scheduler)
     verbs: dict[str, Callable[[datetime], Awaitable[object]]] = {
-        "react": machine.react,
+        "react": react,
         "replan": machine.replan,
         "enroll": machine.enroll,
-        "advance": machine.advance,
+        "advance": advance,
         "dispatch": machine.dispatch,
         "rescue": machine.rescue,
         "prune": machine.prune,
@@ -62,6 +70,20 @@ def schedule(
         scheduler.add_job(_guarded(name, work), "interval", seconds=seconds, id=name)
     scheduler.start()
     return scheduler
+
+
+def _then(
+    verb: Callable[[datetime], Awaitable[T]], made: Callable[[T], int], following: str, scheduler: AsyncIOScheduler
+) -> Callable[[datetime], Awaitable[T]]:
+    """Where a verb made work for another, bring that one's turn forward to now."""
+
+    async def run(now: datetime) -> T:
+        done = await verb(now)
+        if made(done):
+            scheduler.modify_job(following, next_run_time=clock.now())
+        return done
+
+    return run
 
 
 def _at_now(verb: Callable[[datetime], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
