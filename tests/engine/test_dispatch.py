@@ -7,6 +7,7 @@ import pytest
 
 from rfs_mail.engine import dispatch as dispatching
 from rfs_mail.engine.dispatch import Dispatched, Pool, Route, dispatch
+from rfs_mail.handoff.base import Rank
 from rfs_mail.store import relays
 from rfs_mail.store.database import Store
 from rfs_mail.store.tables import TABLES
@@ -44,6 +45,14 @@ def give(
 def claimed(world: World) -> list[AnyRow]:
     """What is claimed."""
     return [row for row in world.deliveries() if row.state == "claimed"]
+
+
+def settle(world: World, count: int) -> None:
+    """So many of what was claimed first are sent."""
+    ids = [row.id for row in claimed(world)][:count]
+    table = TABLES["delivery"]
+    with world.store.begin() as connection:
+        connection.execute(table.update().where(table.c.id.in_(ids)).values(state="sent"))
 
 
 @pytest.fixture
@@ -88,6 +97,73 @@ def test_the_pool_is_never_overfilled(world: World) -> None:
         table = TABLES["delivery"]
         connection.execute(table.update().where(table.c.id == claimed(world)[0].id).values(state="sent"))
     assert give(world, size=10).deliveries == 1
+
+
+def test_the_first_few_of_a_campaign_find_room_in_a_full_pool(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broadcast never fills the last tenth; ten mails of another campaign go at the next pass, before any of it."""
+    monkeypatch.setattr(dispatching, "FEW", 10)
+    queue(world, "large", 300)
+    assert give(world, size=100).by_campaign == {"large": 90}
+    assert give(world, size=100).deliveries == 0
+    queue(world, "small", 10)
+    assert give(world, size=100).by_campaign == {"small": 10}
+    settle(world, 40)
+    queue(world, "small", 4, name="more")
+    assert give(world, size=100).by_campaign == {"large": 26, "small": 4}  # up to ninety in flight
+
+
+def test_a_deadline_broadcast_leaves_room_for_the_first_few_of_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deadline mail goes first, and takes half of the reserve at most where it is many."""
+    monkeypatch.setattr(dispatching, "FEW", 10)
+    queue(world, "urgent", 300, step_key="last", deadline=True)
+    queue(world, "large", 300)
+    queue(world, "small", 2)
+    assert give(world, size=100).by_campaign == {"urgent": 95, "small": 2, "large": 3}
+
+
+def test_a_few_deadline_mails_find_room_beside_a_deadline_broadcast(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reserve is theirs before it is anybody else's."""
+    monkeypatch.setattr(dispatching, "FEW", 10)
+    world = make_world({"urgent": URGENT, "closing": URGENT, "small": ONE})
+    world.apply("11-23 10:00")
+    queue(world, "urgent", 300, step_key="last", deadline=True)
+    give(world, size=100)
+    queue(world, "closing", 4, step_key="last", deadline=True)
+    queue(world, "small", 4)
+    assert give(world, size=100).by_campaign == {"closing": 4, "small": 1}
+
+
+def test_nobody_starves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much deadline mail keeps coming, each campaign gets something out at every pass."""
+    monkeypatch.setattr(dispatching, "FEW", 10)
+    queue(world, "large", 300)
+    queue(world, "small", 300)
+    for number in range(5):
+        queue(world, "urgent", 120, name=f"u{number}-", step_key="last", deadline=True)
+        assert give(world, size=100).by_campaign.keys() == {"urgent", "large", "small"}
+        settle(world, 100)
+
+
+def test_what_overtakes_what(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first few of each campaign have batches of their own, before deadline mail, and that before the rest."""
+    monkeypatch.setattr(dispatching, "FEW", 10)
+    queue(world, "urgent", 30, step_key="last", deadline=True, operator="google")
+    queue(world, "large", 50, operator="google")
+    queue(world, "small", 10, operator="google")
+    hands = Hands()
+    dispatch(world.store, hands, Pool(MAIN, 4_000), now=world.now, holder="me")
+    campaigns = {
+        rank: Counter(row.campaign_id for row in claimed(world) if (row.batch_id, 1) in batches)
+        for rank, batches in hands.ranks.items()
+    }
+    assert list(campaigns) == [Rank.FEW, Rank.DEADLINE, Rank.REST]
+    assert campaigns == {
+        Rank.FEW: {"urgent": 10, "small": 10, "large": 10}, Rank.DEADLINE: {"urgent": 20}, Rank.REST: {"large": 40},
+    }  # fmt: skip
 
 
 def test_nobody_has_two_at_a_time_and_the_most_urgent_goes(world: World) -> None:

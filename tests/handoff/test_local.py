@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from rfs_mail.handoff.base import Rank
 from rfs_mail.handoff.local import LocalHandOff
 from rfs_mail.store.database import Store
 
@@ -19,10 +20,10 @@ async def serving(handoff: LocalHandOff, run_batch: Callable[[int, int], Awaitab
     return task
 
 
-def give(store: Store, handoff: LocalHandOff, *batches: Given, fail: bool = False) -> None:
+def give(store: Store, handoff: LocalHandOff, *batches: Given, fail: bool = False, rank: Rank = Rank.REST) -> None:
     """Give in a transaction that is committed, or not."""
     with store.begin() as connection:
-        handoff.give(connection, batches)
+        handoff.give(connection, batches, rank=rank)
         if fail:
             raise RuntimeError("the machine went down")
 
@@ -93,6 +94,85 @@ def test_several_run_at_a_time_and_no_more(sqlite_store: Store) -> None:
 
     asyncio.run(story())
     assert (most, running) == (3, 0)
+
+
+def test_the_first_rank_does_not_wait_for_a_sender(sqlite_store: Store) -> None:
+    """While every other sender is busy for as long as it takes, a batch of the first rank is worked off."""
+    done: list[int] = []
+
+    async def story() -> None:
+        handoff = LocalHandOff(concurrency=2)
+        welcomed = asyncio.Event()
+
+        async def run_batch(batch_id: int, _epoch: int) -> None:
+            if batch_id == 4:
+                welcomed.set()
+            else:
+                await welcomed.wait()
+            done.append(batch_id)
+
+        task = await serving(handoff, run_batch)
+        give(sqlite_store, handoff, (1, 1), (2, 1), (3, 1))
+        give(sqlite_store, handoff, (4, 1), rank=Rank.FEW)
+        await handoff.idle()
+        await handoff.stop(1)
+        await task
+
+    asyncio.run(story())
+    assert (done[0], sorted(done)) == (4, [1, 2, 3, 4])
+
+
+def test_deadline_mail_overtakes_the_rest(sqlite_store: Store) -> None:
+    """Whatever came before it and has not begun."""
+    done: list[int] = []
+
+    async def story() -> None:
+        handoff = LocalHandOff(concurrency=1)
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def run_batch(batch_id: int, _epoch: int) -> None:
+            begun.set()
+            await go_on.wait()
+            done.append(batch_id)
+
+        task = await serving(handoff, run_batch)
+        give(sqlite_store, handoff, (1, 1), (2, 1))
+        await begun.wait()
+        give(sqlite_store, handoff, (3, 1), (4, 1), rank=Rank.DEADLINE)
+        await asyncio.sleep(0)
+        go_on.set()
+        await handoff.idle()
+        await handoff.stop(1)
+        await task
+
+    asyncio.run(story())
+    assert done == [1, 3, 4, 2]
+
+
+@pytest.mark.parametrize("rank", [Rank.FEW, Rank.DEADLINE])
+def test_the_rest_is_not_overtaken_for_ever(sqlite_store: Store, rank: Rank) -> None:
+    """One of several senders takes the rest first, however much comes that would overtake it."""
+    done: list[int] = []
+
+    async def story() -> None:
+        handoff = LocalHandOff(concurrency=3)
+
+        async def run_batch(batch_id: int, _epoch: int) -> None:
+            done.append(batch_id)
+            if batch_id < 200:  # for each one that is done another comes
+                give(sqlite_store, handoff, (batch_id + 10, 1), rank=rank)
+            await asyncio.sleep(0)
+
+        task = await serving(handoff, run_batch)
+        give(sqlite_store, handoff, *[(number, 1) for number in range(10)], rank=rank)
+        give(sqlite_store, handoff, (1001, 1), (1002, 1), (1003, 1))
+        await handoff.idle()
+        await handoff.stop(1)
+        await task
+
+    asyncio.run(story())
+    assert {1001, 1002, 1003} <= set(done[:40])
+    assert len(done) == 213
 
 
 def test_a_stop_waits_for_what_runs_and_begins_nothing_new(sqlite_store: Store) -> None:
