@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from rfs_mail.engine.dispatch import Pool, Route
 from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.live import Live, look
 from rfs_mail.engine.machine import Machine, new_holder
-from rfs_mail.errors import SettingsError
+from rfs_mail.errors import SettingsError, TimeError
 from rfs_mail.handoff.local import LocalHandOff
 from rfs_mail.render import Renderer
 from rfs_mail.settings import Dkim, Relay, Settings, load_settings
@@ -167,11 +167,20 @@ class App:
         except (KeyError, OSError):
             return "unknown"
 
+    def _keep_messages(self) -> timedelta | None:
+        """How long the bytes of sent mail are kept; None: not at all. Raises SettingsError."""
+        if not self.settings.keep_messages:
+            return None
+        try:
+            return parse_duration(self.settings.keep_messages).nominal
+        except TimeError as error:
+            raise SettingsError(f"keep_messages: {error}") from error
+
     def machine(self, *, now: Callable[[], datetime] | None = None) -> Machine:
         """The verbs of this process, not started. `now` replaces the civil clock, as `tick --at` does."""
         outlets = self.outlets.values()
         ways = {one.name: Way(one.name, one.transport, one.relay.connections * self.settings.window) for one in outlets}
-        keep = parse_duration(self.settings.keep_messages).nominal if self.settings.keep_messages else None
+        keep = self._keep_messages()
         deliverer = Deliverer(
             self.store, Composers(self.composer, self._composing_processes), ways,
             Rules(self.caps, self.settings.only_to), new_holder(), now or self.now, keep_messages=keep is not None,

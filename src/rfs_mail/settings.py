@@ -18,6 +18,16 @@ from rfs_mail.errors import SettingsError
 FILE_NAME = "rfs-mail.toml"
 PREFIX = "RFS_MAIL_"
 
+_SAID = {
+    "extra_forbidden": "unknown key.",
+    "tuple_type": 'write a list, such as ["..."].',
+    "int_parsing": "write a whole number.",
+    "int_type": "write a whole number.",
+    "string_type": "write a text, in quotes.",
+    "model_type": "write a table of its own.",
+}
+"""Kinds of mistakes in our words; the rest speaks for itself."""
+
 
 class Relay(BaseModel):
     """One way out. `url`: smtp://user:pass@host:587?tls=starttls, inbox:FOLDER, console:, memory:."""
@@ -95,6 +105,15 @@ class Settings(BaseModel):
         """`[dkim]` is one domain; `[[dkim]]` is a list of them."""
         return (value,) if isinstance(value, dict) else value
 
+    @field_validator("only_to")
+    @classmethod
+    def _are_addresses(cls, only_to: tuple[str, ...]) -> tuple[str, ...]:
+        """A word without @ would let nobody through, and nobody would know why."""
+        for one in only_to:
+            if "@" not in one:
+                raise ValueError(f'"{one}" is neither an address nor a domain. A domain is written "@{one}".')
+        return only_to
+
     @property
     def campaigns_dir(self) -> Path:
         return self.folder / self.campaigns
@@ -125,11 +144,16 @@ def load_settings(folder: Path, environ: Mapping[str, str] | None = None) -> Set
     environ = os.environ if environ is None else environ
     path = folder / FILE_NAME
     values: dict[str, Any] = {}
-    if path.exists():
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path}: {error}") from error
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        pass  # the defaults, and the environment
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8. Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}") from error
     known = [name for name in Settings.model_fields if name != "folder"]
     for key in values:
         if key not in known:
@@ -141,7 +165,7 @@ def load_settings(folder: Path, environ: Mapping[str, str] | None = None) -> Set
         first = error.errors()[0]
         where = _where(first["loc"], values)
         hint = _nearest(where.rsplit(".", 1)[-1], _keys_of(where)) if first["type"] == "extra_forbidden" else ""
-        said = "unknown key." if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        said = _SAID.get(first["type"]) or first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{path}: {where}: {said}{hint}") from error
 
 

@@ -94,3 +94,13 @@ def test_here_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert said.exit_code == 0
     assert "-C" not in said.stdout
     assert (tmp_path / "rfs-mail.toml").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    """Where a file has the name, or nothing may be written, it says so and shows no traceback."""
+    (tmp_path / "taken").touch()
+    for name in ("taken", "taken/inside"):
+        result = rfs_mail("init", str(tmp_path / name))
+        assert (1, "") == (result.exit_code, result.stdout)
+        assert result.stderr.startswith(f"{tmp_path / 'taken'}")
+        assert "cannot be used" in result.stderr

@@ -97,3 +97,9 @@ def test_the_entry_point_runs() -> None:
     ).stdout
     assert said == f"rfs-mail {__version__}\n"
     assert callable(root)
+
+
+def test_completion_is_offered_once() -> None:
+    """The options of a shell's completion do not stand in the help of every noun."""
+    for name in ("people", "deliveries", "signups"):
+        assert "completion" not in CliRunner().invoke(app, [name, "--help"]).output

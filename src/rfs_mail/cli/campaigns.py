@@ -31,7 +31,7 @@ from rfs_mail.engine.preview import preview as preview_mails
 from rfs_mail.engine.preview import send_test as carry_out
 from rfs_mail.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, help="List, show, preview, pause and resume campaigns.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="List, show, preview, pause and resume campaigns.")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="As in `campaigns list`.", show_default=False)]
 As = Annotated[

@@ -4,6 +4,7 @@
 Each noun lives in a file of its own, which is imported when one of its commands is run; `--help` imports none of them.
 """
 
+import errno
 import sys
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
@@ -160,7 +161,7 @@ class LazyGroup(TyperGroup):
             asked_wrongly = isinstance(error, UsageError | SettingsError | NotFoundError)
             raise typer.Exit(2 if asked_wrongly else 1) from None
         except Exception as error:
-            said = _database_trouble(error)
+            said = _database_trouble(error) or _file_trouble(error)
             if said is None:
                 raise
             typer.echo(said, err=True)
@@ -177,6 +178,19 @@ def _database_trouble(error: Exception) -> str | None:
         return None
     reason = " ".join(str(error.orig).split())[:300]
     return f"The database does not answer as it should: {reason}. Nothing is lost; see to it and run the command again."
+
+
+def _file_trouble(error: Exception) -> str | None:
+    """A sentence for a file or folder that cannot be used, or a full disk; None where it is something else."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{reason}. Make room and run the command again."
+    if error.filename is None:
+        return None
+    name = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
+    return f"{name} cannot be used: {reason}. See to it and run the command again."
 
 
 app = typer.Typer(

@@ -12,7 +12,7 @@ from rfs_mail.engine import apply as engine
 from rfs_mail.engine.revisions import as_lines, diff_revisions, list_revisions, release_of, show_revision
 from rfs_mail.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, help="What was applied, and what changed.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="What was applied, and what changed.")
 
 _COLUMNS = (
     Column("id", "ID", right=True),

@@ -9,7 +9,7 @@ from rfs_mail.cli.context import current_app
 from rfs_mail.cli.output import AsCsv, AsJson, Column, count, plain, print_json, print_list
 from rfs_mail.engine import roster
 
-app = typer.Typer(no_args_is_help=True, help="Named groups of people, and how many they are.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Named groups of people, and how many they are.")
 
 _COLUMNS = (
     Column("name", "SEGMENT"),

@@ -18,7 +18,7 @@ from rfs_mail.core.person_fields import MAX_NAME, Refused, read_instant
 from rfs_mail.engine.import_signups import ImportReport, Progress, import_signups
 from rfs_mail.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, help="Sign-ups in: files of people who raised their hand.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Sign-ups in: files of people who raised their hand.")
 
 FORMATS = ("csv",)
 

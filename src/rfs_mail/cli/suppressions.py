@@ -9,7 +9,7 @@ from rfs_mail.cli.context import current_app
 from rfs_mail.cli.output import AsCsv, AsJson, Column, Row, count, plain, print_json, print_list
 from rfs_mail.engine import blocklist
 
-app = typer.Typer(no_args_is_help=True, help="Addresses that must not be mailed, why, and since when.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Addresses that must not be mailed, why, and since when.")
 
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", show_default=False)]
 

@@ -8,7 +8,7 @@ from rfs_mail.cli.context import current_app
 from rfs_mail.cli.output import AsCsv, AsJson, Column, Row, count, print_list, say, say_time
 from rfs_mail.engine import errands
 
-app = typer.Typer(no_args_is_help=True, help="What campaigns ask of staff.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="What campaigns ask of staff.")
 
 Ids = Annotated[list[int], typer.Argument(metavar="ID..", help="As in `tasks list`.", show_default=False)]
 Note = Annotated[str | None, typer.Option(metavar="TEXT", help="What came of it.", show_default=False)]
