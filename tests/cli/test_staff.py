@@ -328,6 +328,13 @@ def test_a_test_goes_by_the_relay_and_is_no_delivery(desk: Desk) -> None:
     assert "only_to" in desk.says("campaigns", "send-test", "welcome", "hello", "--to", "you@example.org", code=2)
 
 
+def test_a_campaign_that_is_not_there_cannot_be_previewed(desk: Desk) -> None:
+    """It is not called broken: there is no such file, and the nearest name is offered."""
+    said = desk.run("campaigns", "preview", "welcom")
+    assert (2, "") == (said.exit_code, said.stdout)
+    assert said.stderr.startswith("No file has the campaign welcom.")
+
+
 def test_a_new_campaign_is_written_and_can_be_previewed(desk: Desk) -> None:
     """A starter lies in the files at once; the same id again is refused."""
     assert "campaigns/first.yaml" in desk.says("campaigns", "new", "first", "--from", "series")

@@ -116,6 +116,12 @@ def test_columns_that_look_alike_are_told() -> None:
     assert columns.unused == ("Phone", "Email", "Phone #", "phone_number")
 
 
+def test_look_alikes_are_not_asked_about_once_it_was_said_which() -> None:
+    """Whoever wrote --map has decided; other groups are still told."""
+    columns: Columns = match_columns(["Phone", "E-mail", "Email", "Phone #"], {}, {"email": "Email"})
+    assert columns.similar == (("Phone", "Phone #"),)
+
+
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 

@@ -149,6 +149,27 @@ def test_a_list_blocks_at_once(world: World) -> None:
     ]  # fmt: skip
 
 
+def test_no_address_of_a_list_is_swallowed(world: World) -> None:
+    """A quote that nobody closed costs its own row, told by its line; the addresses after it are suppressed."""
+    path = world.folder / "list.csv"
+    path.write_text('\nemail,note\nmaria@example.org,"left\nben@example.org,\n', encoding="utf-8")
+    done = blocklist.import_list(world.store, path, key=SECRET, now=world.now)
+    assert (2, 1, 0, 1) == (done.rows, done.new, done.known, done.rejected)
+    assert [3] == [line for line, _, _ in done.first]
+    assert "never closed" in done.first[0][2]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(bytes(range(1, 256)) * 40, "not a text file"), (b"", "is empty"), (b"PK\x03\x04x", "Excel")]
+)
+def test_what_is_no_list_is_refused(content: bytes, said: str, world: World) -> None:
+    """Nothing of it is taken for addresses, and nothing of it is printed."""
+    path = world.folder / "list.csv"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=said):
+        blocklist.import_list(world.store, path, key=SECRET, now=world.now)
+
+
 def test_people_and_segments_are_counted_alike(world: World) -> None:
     """A list, a count and a segment answer the same condition with the same people."""
     listed = roster.everybody(world.store, where='state == "WI"', segment=None, now=world.now)

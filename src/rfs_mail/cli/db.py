@@ -8,7 +8,11 @@ import typer
 from rfs_mail.cli.context import current_app
 from rfs_mail.errors import StoreError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The schema of the database: what it is, and bringing it up to date.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The schema of the database: what it is, and bringing it up to date.",
+)
 
 
 @app.command()

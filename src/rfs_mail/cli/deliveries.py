@@ -28,7 +28,9 @@ from rfs_mail.engine import deliveries
 from rfs_mail.engine.deliveries import Asked, Resolved
 from rfs_mail.errors import NotFoundError, UsageError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The send log: who got what, and why the others did not.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The send log: who got what, and why the others did not."
+)
 
 FOLLOW_SECONDS = 2.0
 

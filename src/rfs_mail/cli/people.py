@@ -26,7 +26,9 @@ from rfs_mail.engine.erase import export as export_person
 from rfs_mail.engine.timeline import Life, Moment, life
 from rfs_mail.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Find people, show what they got, change, stop, export, erase.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Find people, show what they got, change, stop, export, erase."
+)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Whom it is about.", show_default=False)]
 

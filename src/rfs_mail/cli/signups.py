@@ -18,7 +18,9 @@ from rfs_mail.core.person_fields import MAX_NAME, Refused, read_instant
 from rfs_mail.engine.import_signups import ImportReport, Progress, import_signups
 from rfs_mail.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Sign-ups in: files of people who raised their hand.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Sign-ups in: files of people who raised their hand."
+)
 
 FORMATS = ("csv",)
 
@@ -38,7 +40,7 @@ def _group() -> None:
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A CSV file with a header line.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with a header line.", show_default=False)],
     source: Annotated[
         str, typer.Option(help="Where these people signed up, e.g. tabling-madison.", show_default=False)
     ],

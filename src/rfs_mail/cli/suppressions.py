@@ -9,9 +9,15 @@ from rfs_mail.cli.context import current_app
 from rfs_mail.cli.output import AsCsv, AsJson, Column, Row, count, plain, print_json, print_list
 from rfs_mail.engine import blocklist
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Addresses that must not be mailed, why, and since when.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Addresses that must not be mailed, why, and since when."
+)
 
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", show_default=False)]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def _scope(row: Row) -> str:
@@ -83,7 +89,9 @@ def remove(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="One address a line, or a CSV file with a column of them.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="One address a line, or a CSV file with a column of them.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Suppress every address of a file. Doing it again changes nothing. Exit code 1 where lines were rejected."""
@@ -97,7 +105,7 @@ def import_(
         if done.skipped:
             typer.echo(f"{count(done.skipped, 'mail')} that waited will not go.")
         for line, text, why in done.first:
-            typer.echo(f"  line {line}: {plain(text) or '(blank)'}: {why}")
+            typer.echo(f"  line {line}: {_cut(plain(text)) or '(blank)'}: {why}")
         if done.rejected > len(done.first):
             typer.echo(f"  and {done.rejected - len(done.first):,} more")
     if done.rejected:

@@ -75,7 +75,8 @@ def match_columns(
     found: dict[str, int] = {}
     for field, wanted in (mapping or {}).items():
         found[_known_field(field, fields, aliases)] = _column(wanted, names, bare)
-    taken = set(found.values())
+    told = set(found.values())
+    taken = set(told)
     for field, known_as in aliases.items():
         if field in found:
             continue
@@ -98,7 +99,7 @@ def match_columns(
         header=names,
         fields=found,
         unused=tuple(name or f"#{c + 1}" for c, name in enumerate(names) if c not in taken),
-        similar=_similar(names, bare, found, aliases),
+        similar=_similar(names, bare, found, told, aliases),
     )
 
 
@@ -151,8 +152,13 @@ def _no_address(names: Sequence[str]) -> str:
 
 
 def _similar(
-    names: Sequence[str], bare: Sequence[str], found: Mapping[str, int], aliases: Mapping[str, tuple[str, ...]]
+    names: Sequence[str],
+    bare: Sequence[str],
+    found: Mapping[str, int],
+    told: set[int],
+    aliases: Mapping[str, tuple[str, ...]],
 ) -> tuple[tuple[str, ...], ...]:
+    """Groups of look-alikes; where it was said which of them is meant, there is nothing left to ask."""
     alias_of = {alias: field for field, known_as in aliases.items() for alias in known_as}
     used = set(found.values())
     groups: dict[str, list[int]] = {}
@@ -162,7 +168,7 @@ def _similar(
     return tuple(
         tuple(names[column] or f"#{column + 1}" for column in sorted(group, key=lambda column: column not in used))
         for group in groups.values()
-        if len(group) > 1
+        if len(group) > 1 and not told.intersection(group)
     )
 
 

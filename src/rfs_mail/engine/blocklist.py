@@ -1,6 +1,5 @@
 """Addresses that must not be mailed, as staff keep them: look, add, lift what may be lifted, take over a list."""
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,9 +7,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from rfs_mail.core.csv_rows import BadRow
 from rfs_mail.core.person import address_hash, identity_key, parse_address
 from rfs_mail.core.signup_columns import ALIASES
 from rfs_mail.engine import feedback, naming
+from rfs_mail.engine.signup_file import open_signup_file
 from rfs_mail.errors import AddressError, NotFoundError, UsageError
 from rfs_mail.store import blocklist, events, people, suppressions
 from rfs_mail.store.database import Store
@@ -118,9 +119,11 @@ def import_list(store: Store, path: Path, *, key: bytes, now: datetime) -> Impor
         done.skipped += skipped
         hashes.clear()
 
-    for line, text in _addresses(path):
+    for line, text, problem in _addresses(path):
         done.rows += 1
         try:
+            if problem:
+                raise AddressError(problem)
             hashes.append(address_hash(key, parse_address(text).key))
         except AddressError as error:
             done.rejected += 1
@@ -133,24 +136,17 @@ def import_list(store: Store, path: Path, *, key: bytes, now: datetime) -> Impor
     return done
 
 
-def _addresses(path: Path) -> Iterator[tuple[int, str]]:
-    """Line number and text of each address; blank lines are passed over."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-            rows = csv.reader(stream)
-            column: int | None = None
-            for row in rows:
-                if not any(cell.strip() for cell in row):
-                    continue
-                if column is None:
-                    column, is_header = _column(path, row)
-                    if is_header:
-                        continue
-                yield rows.line_num, row[column].strip() if column < len(row) else ""
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except csv.Error as error:
-        raise UsageError(f"{path} is no list of addresses: {error}.") from error
+def _addresses(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Line number and text of each address, or what is wrong with the row; blank lines are passed over."""
+    with open_signup_file(path) as opened:
+        column, is_header = _column(path, opened.header)
+        if not is_header:
+            yield opened.header_line, opened.header[column].strip(), ""
+        for row in opened:
+            if isinstance(row, BadRow):
+                yield row.line, "", row.reason
+            else:
+                yield row.line, row.cells[column].strip() if column < len(row.cells) else "", ""
 
 
 def _column(path: Path, first: list[str]) -> tuple[int, bool]:

@@ -131,13 +131,18 @@ def _warnings(opened: SignupFile, fields: Mapping[str, int], signed_up_at: datet
     if "name" in fields and "given_name" not in fields and "family_name" not in fields:
         said.append("Whole names were split: the first word is the given name (or what follows a comma).")
     if opened.rows.nul_lines:
-        said.append(f"NUL bytes were taken out of {opened.rows.nul_lines:,} lines.")
+        said.append(f"NUL bytes were taken out of {opened.rows.nul_lines:,} {_lines(opened.rows.nul_lines)}.")
     if opened.rows.latin_lines:
         said.append(
-            f"{opened.rows.latin_lines:,} lines are not UTF-8 and were read as Windows-1252 (Latin-1). "
+            f"Not UTF-8, and read as Windows-1252 (Latin-1): {opened.rows.latin_lines:,} "
+            f"{_lines(opened.rows.latin_lines)}. "
             "Look at a name with an accent."
         )
     return tuple(said)
+
+
+def _lines(number: int) -> str:
+    return "line" if number == 1 else "lines"
 
 
 # -- the work ----------------------------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def material_of(project: Project, campaign: str, step: str | None = None) -> Mat
     is named) cannot be made.
     """
     path = project.file_of(campaign)
-    if path is None:
+    if not path:
         raise NotFoundError(f"No file has the campaign {campaign}.{naming.hint(campaign, project.campaigns)}")
     compiled = compile_project(project)
     draft = compiled.drafts.get(campaign)

@@ -24,7 +24,7 @@ _LOOK = 65536
 
 
 class SignupFile:
-    """An open file of rows. `header` is its first row that is not blank."""
+    """An open file of rows. `header` is its first row that is not blank, on `header_line`."""
 
     def __init__(self, path: Path, octets: "BufferedReader[Any]") -> None:
         head = octets.peek(_LOOK)[:_LOOK]
@@ -48,6 +48,7 @@ class SignupFile:
         if isinstance(first, BadRow):
             raise UsageError(f"{path.name}, line {first.line}: the header cannot be read. {first.reason}")
         self.header = first.cells
+        self.header_line = first.line
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """The rows after the header."""
