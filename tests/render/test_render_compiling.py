@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rfs_mail.errors import CampaignFileError
-from rfs_mail.render import MailFile, Renderer, compile_mail, mail_files
+from rfs_mail.render import Compiler, MailFile, Renderer, compile_mail, mail_files
 from tests.render_samples import DEMO, LAYOUT, TRACKED_URLS, body_of, card, context_for, files_with
 
 TWO_LANGUAGES = LAYOUT | {
@@ -191,3 +191,18 @@ def test_every_value_of_a_head_is_text(line: str, value: str) -> None:
     """Quoted, plain or folded; nothing is read as yes, no or a number."""
     files = LAYOUT | {"demo/mail.md": f"---\n{line}\n---\nx"}
     assert compile_mail(files, "demo/mail", language="en").subject == value
+
+
+def test_a_compiler_makes_each_mail_once() -> None:
+    """What was made is the same value when it is asked for again, a mistake too; `plain` is the mail without variant."""
+    compiler = Compiler(DEMO)
+    once = compiler.mail("demo/full", language="en")
+    assert compile_mail(DEMO, "demo/full", language="en") == once
+    assert compiler.mail("demo/full", language="en", variant="plain") is once
+    assert compiler.mail("demo/full", language="es") is not once
+    refusals = []
+    for _ in range(2):
+        with pytest.raises(CampaignFileError) as refused:
+            compiler.mail("demo/none", language="en")
+        refusals.append(refused.value)
+    assert refusals[0] is refusals[1]

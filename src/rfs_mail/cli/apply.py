@@ -47,7 +47,7 @@ def apply(
         if not sys.stdin.isatty():
             raise UsageError("Nobody is there to be asked. Say `apply --yes`.")
         typer.confirm("Apply?", abort=True)
-    result = engine.apply(app.store, project, compiled, now=app.now(), by=app.whoami, caps=app.settings.caps)
+    result = engine.apply(app.store, project, compiled, now=app.now(), by=app.whoami, findings=findings)
     if as_json:
         print_json({"applied": not result.nothing, "release": result.release_id, **_as_json(result)})
     elif result.nothing:

@@ -58,14 +58,16 @@ def apply(
     now: datetime,
     by: str,
     caps: Caps | None = None,
+    findings: tuple[Finding, ...] | None = None,
 ) -> ApplyResult:
     """
     Store a release of these files; `by` is who did it.
 
-    Raises CampaignFileError, naming the first, where `check` finds an error: then nothing is written.
+    `findings` are those of `check_project` for this very project, where they are known; else it is asked. Raises CampaignFileError, naming the first, where `check` finds an error: then nothing is written.
     """
     compiled = compiled or compile_project(project)
-    findings = check_project(project, compiled=compiled, caps=caps)
+    if findings is None:
+        findings = check_project(project, compiled=compiled, caps=caps)
     refuse_errors(findings)
     with store.begin() as connection:
         saved = releases.save_release(connection, project.content, compiled.drafts, now=now, by=by)

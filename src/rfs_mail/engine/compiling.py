@@ -14,7 +14,7 @@ from rfs_mail.core.release import Draft, Mails
 from rfs_mail.core.script import time_names, vocabulary
 from rfs_mail.core.times import parse_time
 from rfs_mail.errors import CampaignFileError, ExpressionError, TimeError
-from rfs_mail.render import compile_mail
+from rfs_mail.render import Compiler
 
 _PLACED = re.compile(r"(?P<path>[^\s:]+):(?P<line>\d+):(?P<column>\d+)\s+(?P<message>.*)", re.DOTALL)
 
@@ -31,6 +31,8 @@ class Compiled:
     drafts: Mapping[str, Draft]
     failures: Mapping[tuple[str, str], tuple[Finding, ...]] = field(default_factory=dict)
     sources: Mapping[tuple[str, str, str, str], MailSource] = field(default_factory=dict)
+    compiler: Compiler | None = None
+    """What made them, for who looks at the same mails next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +61,21 @@ def compile_project(project: Project) -> Compiled:
     failures: dict[tuple[str, str], tuple[Finding, ...]] = {}
     sources: dict[tuple[str, str, str, str], MailSource] = {}
     drafts: dict[str, Draft] = {}
+    compiler = Compiler(project.files)
     for draft in project.drafts:
-        mails = _compile(project, draft.path, draft.campaign, failures, sources)
+        mails = _compile(project, compiler, draft.path, draft.campaign, failures, sources)
         if draft.whole and project.campaigns.get(draft.campaign.id) is draft.campaign:
             try:
                 context = context_of(draft.campaign, project.content, project.campaigns)
             except (ExpressionError, TimeError):
                 continue  # `check` says where
             drafts[draft.campaign.id] = Draft(draft.campaign, mails, context)
-    return Compiled(drafts, failures, sources)
+    return Compiled(drafts, failures, sources, compiler)
 
 
 def _compile(
     project: Project,
+    compiler: Compiler,
     path: str,
     campaign: Campaign,
     failures: dict[tuple[str, str], tuple[Finding, ...]],
@@ -85,8 +89,7 @@ def _compile(
         place: Trail = (path, "steps", wanted.step, "mail")
         for language in campaign.languages:
             try:
-                source = compile_mail(
-                    project.files,
+                source = compiler.mail(
                     wanted.template,
                     language=language,
                     variant="" if wanted.is_subject else wanted.variant,

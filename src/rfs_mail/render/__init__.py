@@ -5,7 +5,7 @@ Templates to mails: compile once when a release is applied, render once a person
       └────lint_mail──────> findings          └──── build_context / variables_json / context_from_json
 """
 
-from rfs_mail.render.compiling import MailFile, compile_mail, mail_files
+from rfs_mail.render.compiling import Compiler, MailFile, compile_mail, mail_files
 from rfs_mail.render.context import (
     Urls,
     build_context,
@@ -20,6 +20,7 @@ from rfs_mail.render.linting import lint_layouts, lint_mail
 from rfs_mail.render.renderer import Renderer
 
 __all__ = [
+    "Compiler",
     "MailFile",
     "Renderer",
     "Urls",

@@ -109,8 +109,7 @@ def compile_mail(
 
     sources = {"subject": line_of_subject, "preheader": line_of_preheader, "html": html, "text": text}
     names = _names_read(chosen.path, [*sources.values(), *links.sources])
-    _check_answers(chosen.path, sources.values(), answers)
-    return MailSource(
+    source = MailSource(
         **sources,
         links=tuple(links.sources),
         variables=names,
@@ -118,6 +117,34 @@ def compile_mail(
         variant=variant,
         path=chosen.path,
     )
+    check_answers(source, answers)
+    return source
+
+
+class Compiler:
+    """The mails of one set of files, each compiled once however often it is asked for."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self._made: dict[tuple[str, ...], MailSource | CampaignFileError] = {}
+
+    def mail(
+        self, name: str, *, language: str, variant: str = "", default_language: str = "en", subject: str = ""
+    ) -> MailSource:
+        """As `compile_mail`, which it asks once; a CampaignFileError is raised each time."""
+        key = (name, language, "" if variant == PLAIN else variant, default_language, subject)
+        if key not in self._made:
+            try:
+                self._made[key] = compile_mail(
+                    self.files, name, language=language, variant=variant, default_language=default_language,
+                    subject=subject,
+                )  # fmt: skip
+            except CampaignFileError as error:
+                self._made[key] = error
+        made = self._made[key]
+        if isinstance(made, CampaignFileError):
+            raise made
+        return made
 
 
 def _choose(files: Files, name: str, language: str, variant: str, default_language: str) -> MailFile:
@@ -263,21 +290,24 @@ def names_read(source: str) -> frozenset[str]:
     return frozenset(name for name in meta.find_undeclared_variables(TEXT.parse(source)) if not name.startswith("_"))
 
 
-def _check_answers(path: str, sources: Iterable[str], declared: Iterable[str] | None) -> None:
+def check_answers(source: MailSource, declared: Iterable[str] | None) -> None:
+    """Raise CampaignFileError where a mail offers an answer that is not among the declared (`None`: not checked)."""
     if declared is None:
         return
     known = frozenset(declared)
-    for source in sources:
-        for key in answer_keys(source):
+    for text in (source.subject, source.preheader, source.html, source.text):
+        for key in answer_keys(text):
             if key not in known:
                 raise CampaignFileError(
-                    f'{path}:1:1  The step declares no answer "{key}". Write it under answers: of the step.'
+                    f'{source.path}:1:1  The step declares no answer "{key}". Write it under answers: of the step.'
                 )
 
 
 @lru_cache(maxsize=512)
 def answer_keys(source: str) -> tuple[str, ...]:
     """The keys of the `answer("key", ...)` calls of a Jinja source, in order."""
+    if "answer" not in source:
+        return ()  # most mails; reading them for nothing takes a third of a check
     return tuple(
         dict.fromkeys(
             str(call.args[0].value)

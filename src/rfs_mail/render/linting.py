@@ -11,9 +11,10 @@ from rfs_mail.core.findings import Finding, Severity
 from rfs_mail.errors import CampaignFileError
 from rfs_mail.render.compiling import (
     PLAIN,
+    Compiler,
     Files,
     MailFile,
-    compile_mail,
+    check_answers,
     known_mails,
     languages_to_try,
     mail_files,
@@ -60,6 +61,7 @@ def lint_mail(
     custom: Iterable[str] | None = None,
     facts: Iterable[str] = (),
     folder: str = "templates",
+    compiler: Compiler | None = None,
 ) -> tuple[Finding, ...]:
     """
     The findings for the mail `folder/name` in all its languages and variants, in the order of the files.
@@ -67,7 +69,7 @@ def lint_mail(
     `languages` are those the campaign promises; `variants` and `subject` what the step names; `answers` the keys it
     declares (`None`: not checked); `calendar` the calendar names, `windows` whether the campaign is per filing window,
     `custom` the custom fields (`None`: any), `facts` the functions that templates may call. Paths in findings begin
-    with `folder`.
+    with `folder`. A `compiler` of the same files may have made the mails already.
     """
     names = Names.of(calendar=calendar, windows=windows, custom=custom, facts=facts)
     found = mail_files(files, name)
@@ -75,7 +77,7 @@ def lint_mail(
         message = f"There is no template {name}{nearest(name, known_mails(files))} It is looked for at this path."
         return _inside(folder, [Finding(f"{name}.md", 1, 1, "error", "missing-template", message)])
     wanted = [variant for variant in variants if variant != PLAIN]
-    linter = _Linter(files, name, default_language, names, answers)
+    linter = _Linter(compiler or Compiler(files), name, default_language, names, answers)
     linter.check_files(found)
     linter.check_languages(found, languages)
     linter.check_variants(found, languages, wanted)
@@ -164,9 +166,10 @@ class _Linter:
     """The state of one run over the files of one mail."""
 
     def __init__(
-        self, files: Files, name: str, default_language: str, names: Names, answers: Collection[str] | None
+        self, compiler: Compiler, name: str, default_language: str, names: Names, answers: Collection[str] | None
     ) -> None:
-        self._files = files
+        self._compiler = compiler
+        self._files = compiler.files
         self._name = name
         self._default = default_language
         self._names = names
@@ -303,15 +306,10 @@ class _Linter:
     def check_whole(self, language: str, variant: str, subject: str) -> None:
         """Whether the mail compiles, and how long it is."""
         try:
-            source = compile_mail(
-                self._files,
-                self._name,
-                language=language,
-                variant=variant,
-                subject=subject,
-                default_language=self._default,
-                answers=self._answers,
+            source = self._compiler.mail(
+                self._name, language=language, variant=variant, subject=subject, default_language=self._default
             )
+            check_answers(source, self._answers)
         except CampaignFileError as error:
             place = _PLACE.match(str(error))
             if place is None:

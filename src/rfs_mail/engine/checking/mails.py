@@ -55,6 +55,7 @@ def _template(bench: Bench, draft: Draft, step: Step, mail: Mail, compiled: Comp
             windows=in_window(campaign),
             custom=tuple(project.content.fields),
             folder=project.places.templates,
+            compiler=compiled.compiler,
         )
         bench.findings += found
     if not any(finding.severity == "error" for finding in found):
