@@ -1,4 +1,4 @@
-"""New campaigns: complete, and nothing to say about them."""
+"""New campaigns: complete, and nothing to say about them but that their texts are samples."""
 
 from pathlib import Path
 
@@ -14,10 +14,17 @@ from tests.project_samples import make_folder
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("entity", ["rfs", "rfs_civics"])
 def test_a_new_campaign_passes_check(tmp_path: Path, kind: str, entity: str) -> None:
-    """Each kind, in every language of the entity, without a finding."""
+    """Each kind, in every language of the entity: `check` asks for texts of one's own, and then for nothing more."""
     settings = make_folder(tmp_path)
     paths = write_starter(settings, new_campaign(load_project(settings), "my_first", kind, entity=entity))
     assert paths[0] == tmp_path / "campaigns" / "my_first.yaml"
+    project = load_project(settings)
+    assert {"placeholder"} == {finding.code for finding in check_project(project)}
+    mails = [path for path in paths if path.suffix == ".md"]
+    assert len(mails) == len(check_project(project))
+    for path in mails:  # as a director does, once she has read them
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if "placeholder" not in line), encoding="utf-8")
     project = load_project(settings)
     assert check_project(project) == ()
     assert project.campaigns["my_first"].entity == entity

@@ -194,7 +194,7 @@ def test_every_value_of_a_head_is_text(line: str, value: str) -> None:
 
 
 def test_a_compiler_makes_each_mail_once() -> None:
-    """What was made is the same value when it is asked for again, a mistake too; `plain` is the mail without variant."""
+    """What was made is the same value when it is asked for again, a mistake too; `plain` is no variant."""
     compiler = Compiler(DEMO)
     once = compiler.mail("demo/full", language="en")
     assert compile_mail(DEMO, "demo/full", language="en") == once

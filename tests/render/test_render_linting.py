@@ -214,3 +214,12 @@ def test_a_target_that_is_a_value_may_be_written_with_spaces():
     files = {"a/b.md": '---\nsubject: "Hello there"\n---\nRead [the notice]({{ window.source }}).\n'}
     findings = lint_mail(files, "a/b", languages=("en",), default_language="en", windows=True)
     assert [] == [finding for finding in findings if finding.code == "address"]
+
+
+@pytest.mark.parametrize("mark", ["{# placeholder #}", "{#- placeholder: the second half -#}"])
+def test_a_placeholder_is_refused(mark: str) -> None:
+    """Text that is marked as still to be written is an error at its place; the word itself is not."""
+    files = files_with(f"A placeholder is a word.\n\n{mark}\nSay here what is new.")
+    assert [("placeholder", "error", 6)] == [
+        (finding.code, finding.severity, finding.line) for finding in lint_mail(files, "demo/mail")
+    ]

@@ -1,4 +1,9 @@
-"""What `campaigns new` writes: a campaign of a common kind with its templates, on which `check` finds nothing."""
+"""
+What `campaigns new` writes: a campaign of a common kind with its templates.
+
+The texts can be read and previewed, and each holds a line that says it is a placeholder: `check` refuses it until
+somebody has made the text her own and taken the line out, so that no sample text is ever sent by oversight.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,12 +51,12 @@ def new_campaign(project: Project, campaign_id: str, kind: str, *, entity: str |
     body = _BODIES[kind].format(id=campaign_id, name=campaign_id.replace("_", " ").capitalize())
     head = _HEAD.format(id=campaign_id, name=campaign_id.replace("_", " ").capitalize(), entity=speaker, topic=topic)
     files = {path: head + body}
-    for name, (subject, text) in _MAILS[kind].items():
+    for name, texts in _MAILS[kind].items():
         for language in languages:
             ending = "" if language == languages[0] else f".{language}"
-            note = "" if language == languages[0] else f"{{# This text is still to be written in {language}. #}}\n"
+            subject, preheader, text = texts.get(language.partition("-")[0], texts["en"])
             file = f"{templates}/{campaign_id}/{name}{ending}.md"
-            files[file] = _MAIL.format(subject=subject, text=note + text)
+            files[file] = _MAIL.format(subject=subject, preheader=preheader, text=text)
     return Starter(files)
 
 
@@ -132,35 +137,168 @@ steps:
 _MAIL: Final = """\
 ---
 subject: "{subject}"
-preheader: ""
+preheader: "{preheader}"
 ---
-Hi {{{{ given_name or "there" }}}},
-
+{{# placeholder: make this text yours, in the language of this file, and take this line out #}}
 {text}
 """
 
-_MAILS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
-    "series": {
-        "first": ("Thank you for signing up", "Say here what happens next, and what the person can expect of you."),
-        "second": (
-            "Find the offices where you live",
-            "Say here what the link is good for.\n\n[button: Look up your offices](https://www.example.org/offices)",
-        ),
-        "third": ("Did you find an office?", "Say it again, in other words and shorter."),
-    },
+_Texts = Mapping[str, tuple[str, str, str]]
+"""Language -> subject, preheader, body. Another language gets the English text, to be translated."""
+
+_FIRST: Final[_Texts] = {
+    "en": (
+        "Thank you for signing up",
+        "What happens now, and what doesn't",
+        """\
+Hi {{ given_name or "there" }},
+
+You told us that you might run for office someday. Thank you. You haven't entered anything, and nobody will announce
+anything for you.
+
+In three days we'll write again, with a way to see which offices there are where you live. If you have a question
+before that, answer this mail. A person reads it.
+
+The team at {{ entity.name }}""",
+    ),
+    "es": (
+        "Gracias por inscribirte",
+        "Lo que pasa ahora, y lo que no",
+        """\
+Hola{{ " " + given_name if given_name else "" }}:
+
+Nos dijiste que quizás algún día te postules a un cargo. Gracias. No te has inscrito en ninguna elección, y nadie va
+a anunciar nada por ti.
+
+En tres días te escribimos otra vez, con una manera de ver qué cargos hay donde vives. Si tienes una pregunta antes,
+responde a este correo. Lo lee una persona.
+
+El equipo de {{ entity.name }}""",
+    ),
+}
+
+_SECOND: Final[_Texts] = {
+    "en": (
+        "Find the offices where you live",
+        "Five minutes, and nothing to decide",
+        """\
+Hi {{ given_name or "there" }},
+
+There are more offices around you than most people know, and for many of them nobody runs against the person who is in.
+
+Look yours up, and pick one where you'd like to see something done better. You don't have to decide anything yet.
+
+[button: Look up your offices](https://www.example.org/offices)
+
+The team at {{ entity.name }}""",
+    ),
+    "es": (
+        "Busca los cargos donde vives",
+        "Cinco minutos, y nada que decidir",
+        """\
+Hola{{ " " + given_name if given_name else "" }}:
+
+A tu alrededor hay más cargos de los que se piensa, y para muchos de ellos nadie compite contra quien los ocupa.
+
+Busca los tuyos y elige uno en el que te gustaría que algo se hiciera mejor. Todavía no tienes que decidir nada.
+
+[button: Busca tus cargos](https://www.example.org/offices)
+
+El equipo de {{ entity.name }}""",
+    ),
+}
+
+_THIRD: Final[_Texts] = {
+    "en": (
+        "Did you find an office?",
+        "One answer is enough",
+        """\
+Hi {{ given_name or "there" }},
+
+If you looked your offices up: which one did you like best? Answer this mail with its name, and we'll tell you what
+it does and when it is next elected.
+
+If you didn't get to it, the list is still here.
+
+[button: Look up your offices](https://www.example.org/offices)
+
+The team at {{ entity.name }}""",
+    ),
+    "es": (
+        "¿Encontraste un cargo?",
+        "Una respuesta basta",
+        """\
+Hola{{ " " + given_name if given_name else "" }}:
+
+Si buscaste tus cargos: ¿cuál te gustó más? Responde a este correo con su nombre, y te decimos qué hace y cuándo se
+elige la próxima vez.
+
+Si no tuviste tiempo, la lista sigue aquí.
+
+[button: Busca tus cargos](https://www.example.org/offices)
+
+El equipo de {{ entity.name }}""",
+    ),
+}
+
+
+def _countdown(
+    subject: tuple[str, str], preheader: tuple[str, str], says: tuple[str, str]
+) -> Mapping[str, tuple[str, str, str]]:
+    """A mail that counts down, in English and Spanish: when filing closes, and one sentence more."""
+    english = (
+        'Hi {{ given_name or "there" }},\n\nFiling for {{ window.office }} closes '
+        f"**{{{{ window.closes_at | office_time }}}}**. {says[0]}\n\nThe team at {{{{ entity.name }}}}"
+    )
+    spanish = (
+        'Hola{{ " " + given_name if given_name else "" }}:\n\nEl plazo para {{ window.office }} cierra el '
+        f"**{{{{ window.closes_at | office_time }}}}**. {says[1]}\n\nEl equipo de {{{{ entity.name }}}}"
+    )
+    return {"en": (subject[0], preheader[0], english), "es": (subject[1], preheader[1], spanish)}
+
+
+_MAILS: Final[Mapping[str, Mapping[str, _Texts]]] = {
+    "series": {"first": _FIRST, "second": _SECOND, "third": _THIRD},
     "countdown": {
-        "month": (
-            "{{ window.office }}: a month until filing closes",
-            "Filing for {{ window.office }} closes {{ window.closes_at | office_day }}. Say here what has to be ready.",
+        "month": _countdown(
+            ("{{ window.office }}: a month until filing closes", "{{ window.office }}: un mes hasta el cierre"),
+            ("What has to be ready", "Lo que debe estar listo"),
+            (
+                "That is a month. Read what has to be handed in, and begin with what others have to sign.",
+                "Es un mes. Lee qué hay que entregar, y empieza por lo que otras personas tienen que firmar.",
+            ),
         ),
-        "week": (
-            "{{ window.office }}: one week until filing closes",
-            "Filing for {{ window.office }} closes {{ window.closes_at | office_day }}. Say here where the papers go.",
+        "week": _countdown(
+            ("{{ window.office }}: one week until filing closes", "{{ window.office }}: una semana hasta el cierre"),
+            ("Where the papers go", "Dónde se entregan los papeles"),
+            (
+                "That is a week. Go through the papers once more, and find out where they go and until what hour.",
+                "Es una semana. Revisa otra vez los papeles, y averigua dónde se entregan y hasta qué hora.",
+            ),
         ),
-        "tomorrow": (
-            "Tomorrow is the last day",
-            "Filing for {{ window.office }} closes {{ window.closes_at | office_day }}. Say here who helps.",
+        "tomorrow": _countdown(
+            ("Tomorrow is the last day", "Mañana es el último día"),
+            ("Papers that come late do not count", "Los papeles que llegan tarde no cuentan"),
+            (
+                "If anything is missing, answer this mail now and we'll help.",
+                "Si falta algo, responde ahora a este correo y te ayudamos.",
+            ),
         ),
     },
-    "broadcast": {"news": ("Your subject here", "Say here what is new, and what you would like the person to do.")},
+    "broadcast": {
+        "news": {
+            "en": (
+                "Your subject here",
+                "The first words beside it",
+                'Hi {{ given_name or "there" }},\n\nSay here what is new, and what you would like the person to do.'
+                "\n\nThe team at {{ entity.name }}",
+            ),
+            "es": (
+                "Aquí va tu asunto",
+                "Las primeras palabras junto a él",
+                'Hola{{ " " + given_name if given_name else "" }}:\n\nDi aquí qué hay de nuevo y qué te gustaría que '
+                "hiciera esta persona.\n\nEl equipo de {{ entity.name }}",
+            ),
+        }
+    },
 }

@@ -63,7 +63,8 @@ def apply(
     """
     Store a release of these files; `by` is who did it.
 
-    `findings` are those of `check_project` for this very project, where they are known; else it is asked. Raises CampaignFileError, naming the first, where `check` finds an error: then nothing is written.
+    `findings` are those of `check_project` for this very project, where they are known; else it is asked. Raises
+    CampaignFileError, naming the first, where there is an error: then nothing is written.
     """
     compiled = compiled or compile_project(project)
     if findings is None:

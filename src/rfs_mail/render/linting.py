@@ -41,6 +41,7 @@ _ANCHOR: Final = re.compile(
     r"<a\b[^>]*?\bhref\s*=\s*[\"'](?P<target>[^\"']*)[\"'][^>]*>(?P<label>.*?)</a>", re.DOTALL | re.IGNORECASE
 )
 _IMAGE: Final = re.compile(r"!\[(?P<alt>[^\]]*)\]\(|<img\b(?P<attributes>[^>]*)>", re.IGNORECASE)
+_PLACEHOLDER: Final = re.compile(r"\{#-?\s*placeholder\b")
 _PLAIN_HTTP: Final = re.compile(r"\bhttp://", re.IGNORECASE)
 _GOOD_TARGET: Final = re.compile(r"(?:https?://|mailto:|tel:|sms:|#|\ue000)", re.IGNORECASE)
 _PLACE: Final = re.compile(r"(?P<path>[^:\s]+):(?P<line>\d+):(?P<column>\d+)  (?P<message>.*)", re.DOTALL)
@@ -243,8 +244,11 @@ class _Linter:
                 self._add(text.path, pair.line, pair.column, "no-subject", f'{key} is empty. Write: {key}: "..."')
 
     def _check_prose(self, text: _Text) -> None:
-        """Links and images, as they are written."""
+        """Placeholders, links and images, as they are written."""
         body = text.head.body
+        for match in _PLACEHOLDER.finditer(body):
+            message = "This text is a placeholder. Make it yours, and take this line out."
+            self._at(text, match.start(), "placeholder", message)
         for match in _PLAIN_HTTP.finditer(body):
             self._at(text, match.start(), "http", "The address is not encrypted. Write: https://")
         tags = Tags()
