@@ -3,9 +3,13 @@
 import pytest
 
 from rfs_mail.engine import replan as replanning
+from rfs_mail.engine.desk import set_fields
+from rfs_mail.engine.react import react
 from rfs_mail.engine.replan import replan
+from rfs_mail.store.database import Store
 from tests.engine.conftest import MakeWorld
 from tests.engine.test_advance import CALENDAR, INVITE, drip
+from tests.world import World, at, local
 
 TWO = drip("{key: one, mail: a}\n{key: two, at: entry + 3d, mail: b}")
 
@@ -34,6 +38,122 @@ def test_a_date_that_moved_takes_its_people_along(make_world: MakeWorld) -> None
     world.apply("11-23 10:00")
     world.ticks("11-23 10:00", "11-24 10:00", "11-29 10:00", "12-01 10:00")
     assert world.sent == [("11-29 10:00", "maria", "invite"), ("12-01 10:00", "maria", "after")]
+
+
+def queued_behind_the_cap(make_world: MakeWorld, second: str, store: Store | None = None, **files: str) -> World:
+    """Maria has had her mail of today; this second one is due and waits in the queue."""
+    world = make_world({"drip": drip(f"{{key: one, mail: a}}\n{second}")}, store=store, **files)
+    world.apply("11-24 09:00")
+    world.signs_up("maria", "11-24 09:00", custom={"call_date": "2026-11-25"})
+    world.ticks("11-24 09:00", "11-24 10:00")
+    assert world.log == [("maria", "one", "sent", None), ("maria", "two", "queued", "held_cap")]
+    return world
+
+
+def test_a_date_that_moved_takes_queued_mail_along(make_world: MakeWorld, store: Store) -> None:
+    """What waits behind the cap goes before the new date, not before the old one, and no later than it may."""
+    two = "{key: two, at: intro_call - 1d @ 10:00, mail: b, not_after: intro_call - 3h}"
+    world = queued_behind_the_cap(make_world, two, store, calendar=CALENDAR)
+    world.files["calendar"] = CALENDAR.replace("date: 2026-11-25", "date: 2026-11-30")
+    world.apply("11-24 11:00")
+    world.ticks("11-24 11:00", "11-25 10:00", "11-28 10:00", "11-29 09:59")
+    assert world.delivery("two").not_after == at("11-30 16:00")
+    world.tick("11-29 10:00")
+    assert world.sent[1:] == [("11-29 10:00", "maria", "two")]
+
+
+def test_mail_in_the_queue_is_not_sent_behind_a_date_that_came_nearer(make_world: MakeWorld) -> None:
+    """Mail that the cap keeps back for longer than the new date lasts is not sent behind it."""
+    two = "{key: two, at: intro_call - 1d @ 10:00, mail: b, not_after: intro_call - 3h}"
+    world = queued_behind_the_cap(make_world, two, calendar=CALENDAR)
+    world.files["calendar"] = CALENDAR.replace("date: 2026-11-25, time: 19:00", "date: 2026-11-24, time: 20:00")
+    world.apply("11-24 11:00")
+    world.ticks("11-24 11:00", "11-25 10:00")
+    assert world.log[1] == ("maria", "two", "expired", "too_late")
+
+
+def test_a_step_that_moved_takes_queued_mail_along(make_world: MakeWorld) -> None:
+    """The same for a step's own time; what counts from the step above stays as it was."""
+    world = queued_behind_the_cap(make_world, "{key: two, at: entry + 1h, mail: b}")
+    world.apply("11-24 11:00", drip=world.campaigns["drip"].replace("entry + 1h", "entry + 3d"))
+    world.ticks("11-24 11:00", "11-25 10:00", "11-27 09:00")
+    assert world.sent[1:] == [("11-27 09:00", "maria", "two")]
+
+
+def test_queued_mail_keeps_its_time_where_nothing_moved(make_world: MakeWorld) -> None:
+    """A release that says the same changes nothing about the queue."""
+    world = queued_behind_the_cap(make_world, "{key: two, at: entry + 1h, mail: b}")
+    before = world.delivery("two")
+    world.apply("11-24 11:00", drip=world.campaigns["drip"] + "name: Another\n")
+    replan(world.store, now=world.now)
+    assert before == world.delivery("two")
+
+
+def test_queued_mail_gets_the_new_words(make_world: MakeWorld) -> None:
+    """A mistake that is mended reaches everybody whose mail has not left."""
+    world = queued_behind_the_cap(make_world, "{key: two, at: entry + 1h, mail: b}")
+    world.mails["drip/b.md"] = "---\nsubject: Mended\n---\nHello.\n"
+    world.apply("11-24 11:00")
+    world.ticks("11-24 11:00", "11-25 10:00")
+    assert [b"Subject: Mended" in mail.message for mail in world.transport.sent] == [False, True]
+
+
+# -- dates of the person -----------------------------------------------------------------------------------------------
+
+HERS = "{key: two, at: custom.call_date - 1d @ 10:00, mail: b}"
+
+
+def sets(world: World, *assignments: str) -> None:
+    """Staff write something about Maria."""
+    set_fields(world.store, "maria@example.org", assignments, window=None, by="ana", now=world.now)
+
+
+@pytest.mark.parametrize(("day", "sent"), [("2026-12-04", "12-03 10:00"), ("2026-11-28", "11-27 10:00")])
+def test_her_own_date_moves_what_hangs_on_it(make_world: MakeWorld, store: Store, day: str, sent: str) -> None:
+    """Later or nearer: the plan follows at the next pass, and the step is taken once."""
+    world = make_world({"drip": drip(f"{{key: one, mail: a}}\n{HERS}")}, store=store)
+    world.apply("11-24 09:00")
+    world.signs_up("maria", "11-24 09:00", custom={"call_date": "2026-12-01"})
+    world.tick()
+    sets(world, f"custom.call_date={day}")
+    world.tick()
+    assert local(world.enrollment().due_at) == sent
+    world.ticks("11-27 10:00", "11-30 10:00", "12-03 10:00", "12-10 10:00")
+    assert world.sent[1:] == [(sent, "maria", "two")]
+
+
+def test_her_own_date_moves_mail_in_the_queue(make_world: MakeWorld) -> None:
+    """What waits behind the cap waits for the new date."""
+    world = queued_behind_the_cap(make_world, HERS)
+    sets(world, "custom.call_date=2026-11-30")
+    world.ticks("11-24 10:00", "11-25 10:00", "11-29 10:00")
+    assert world.sent[1:] == [("11-29 10:00", "maria", "two")]
+
+
+def test_a_date_that_is_taken_back_sends_nothing(make_world: MakeWorld) -> None:
+    """No date never becomes "now": the step is passed by."""
+    world = make_world({"drip": drip(f"{{key: one, mail: a}}\n{HERS}")})
+    world.apply("11-24 09:00")
+    world.signs_up("maria", "11-24 09:00", custom={"call_date": "2026-12-01"})
+    world.tick()
+    sets(world, "custom.call_date=")
+    world.ticks("11-24 10:00", "11-30 10:00")
+    assert world.steps()[1] == ("two", "skipped", "no_anchor")
+
+
+def test_what_hangs_on_no_date_of_hers_keeps_its_time(make_world: MakeWorld) -> None:
+    """Something else about her changed, and nothing is planned anew."""
+    world = make_world({"drip": TWO})
+    world.apply("11-24 09:00")
+    world.signs_up("maria", "11-24 09:00")
+    world.tick()
+    before = world.enrollment()
+    sets(world, "custom.call_date=2026-12-01", "state=WI")
+    react(world.store, now=world.now)
+    assert before == world.enrollment()
+
+
+# -- the walk ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_release_that_changes_nothing_repeats_nothing(make_world: MakeWorld) -> None:

@@ -69,6 +69,12 @@ class Script:
         return any(expression.depends_on_time for expression in (*self.audience, *self.exclude))
 
     @property
+    def steps_on_her_dates(self) -> frozenset[str]:
+        """The steps whose time hangs on a date field of the person: all of them, where `ends` does."""
+        hanging = {key for key, times in self.times.items() if _on_her_dates(times.names)}
+        return frozenset(self.times if self.ends is not None and _on_her_dates(self.ends.names) else hanging)
+
+    @property
     def ending_moves_with_time(self) -> bool:
         """Goal, exit or `while` may turn though nothing about the person changed."""
         return any(
@@ -153,6 +159,10 @@ def time_names(content: ReleaseContent) -> TimeNames:
     """The anchors that times of this release may name."""
     dates = [f"custom.{slug}" for slug, spec in content.fields.items() if spec.type == "date"]
     return TimeNames.of(calendar=content.calendars, person_dates=dates)
+
+
+def _on_her_dates(names: frozenset[str]) -> bool:
+    return any(name == "signed_up_at" or name.startswith("custom.") for name in names)
 
 
 def _rules(campaign: Campaign, step: Step) -> SendRules:

@@ -253,7 +253,7 @@ class _Work:
         if traveller.waiting_on is not None and times.counts_from_above:
             traveller.due_at, traveller.planned = None, False
             return True
-        plan, anchors = self._when(script, node, times, traveller)
+        plan, anchors = self.when(script, node, times, traveller)
         if isinstance(plan, Unplannable):
             self._pass(traveller, node, plan.reason, plan.detail)
             return False
@@ -264,16 +264,20 @@ class _Work:
         traveller.not_after = plan.not_after
         if not traveller.planned:
             traveller.due_at, traveller.planned = plan.due_at, True
-        ends = self._ends(script, traveller)
+        ends = self.ends(script, traveller)
         if ends is not None and traveller.due_at is not None and traveller.due_at > ends:
             traveller.due_at = ends
         return True
 
-    def _when(
+    def when(
         self, script: Script, node: Node, times: StepTimes, traveller: _Traveller
     ) -> tuple[Planned | Unplannable, Mapping[str, str]]:
         """The plan of a step, and the occurrences that were fixed for it."""
         free = self._free_calendar(script, times, traveller) if times.names else None
+        rules = script.rules.get(node.step.key)
+        free = self._free_calendar(script, times, traveller)
+        moments = self._moments(script, times.names - ({free} if free else set()), traveller)
+        ends = self.ends(script, traveller)
         if free is None:
             anchors = Anchors.of(self._moments(script, times.names, traveller)) if times.names else _NO_ANCHORS
             return self._planned(script, node, times, anchors, traveller), _NOTHING_FIXED
@@ -351,7 +355,8 @@ class _Work:
             ]
         return found
 
-    def _ends(self, script: Script, traveller: _Traveller) -> datetime | None:
+    def ends(self, script: Script, traveller: _Traveller) -> datetime | None:
+        """When the campaign is over for her; None where it has no end, or its date is not known."""
         if script.ends is None:
             return None
         if traveller.ends_known:
@@ -393,7 +398,7 @@ class _Work:
         while following is not None:
             times = script.times[following.step.key]
             if self._is_fixed(script, times, traveller):
-                plan, _ = self._when(script, following, times, traveller)
+                plan, _ = self.when(script, following, times, traveller)
                 if isinstance(plan, Unplannable) or plan.due_at >= traveller.row.entered_at:
                     return False
                 self.end([traveller.id], "exited", Reason.LATE, {"at": plan.due_at.isoformat()})
@@ -408,7 +413,7 @@ class _Work:
         following = script.sequence.get(node.next) if node.next != END else None
         while following is not None:
             if isinstance(following.step.action, Mail):
-                after, _ = self._when(script, following, script.times[following.step.key], traveller)
+                after, _ = self.when(script, following, script.times[following.step.key], traveller)
                 return isinstance(after, Unplannable) or after.due_at >= traveller.row.entered_at
             following = script.sequence.get(following.next) if following.next != END else None
         return True
@@ -417,7 +422,7 @@ class _Work:
         """Has the campaign ended for her?"""
         if traveller.due_at is None or traveller.due_at > self.now:
             return False
-        ends = self._ends(script, traveller)
+        ends = self.ends(script, traveller)
         if ends is None or ends > self.now:
             return False
         self.end([traveller.id], "exited", Reason.ENDED, {"at": ends.isoformat()})
@@ -559,7 +564,7 @@ class _Work:
                 names = until.names
                 anchors = Anchors.of(self._moments(script, names, traveller))
                 end = resolve(until, anchors=anchors, previous=traveller.due_at or self.now, zone=traveller.zone)
-                ends = self._ends(script, traveller)
+                ends = self.ends(script, traveller)
                 limits = [at for at in (end, ends) if isinstance(at, datetime)]
                 # A date that is not known never becomes "now": without any limit she waits for the fact itself.
                 traveller.due_at = min(limits) if limits else None
@@ -643,14 +648,14 @@ class _Work:
         key, action, times, above = node.step.key, node.step.action, script.times[node.step.key], traveller.previous_at
         if isinstance(action, Wait) and traveller.waiting_since is not None:
             return Foreseen(key, traveller.waiting_since, until=traveller.due_at), node.next, traveller.due_at
-        plan, anchors = self._when(script, node, times, traveller)
+        plan, anchors = self.when(script, node, times, traveller)
         if isinstance(plan, Unplannable):
             return Foreseen(key, None, plan.reason, plan.detail), node.next, above
         if self._missed(script, node, times, traveller, plan):
             return Foreseen(key, None, Reason.MISSED, {"at": plan.due_at.isoformat()}), node.next, above
         traveller.anchors.update(anchors)
         due_at = traveller.due_at if traveller.planned and traveller.due_at is not None else plan.due_at
-        ends = self._ends(script, traveller)
+        ends = self.ends(script, traveller)
         if ends is not None and due_at > ends:
             return Foreseen(key, None, Reason.ENDED, {"at": ends.isoformat()}), node.next, due_at
         if isinstance(action, Mail) and plan.not_after < max(due_at, self.now):
@@ -687,12 +692,37 @@ class _Work:
             times = script.times[node.step.key]
             if times.counts_from_above:
                 continue
-            plan, anchors = self._when(script, node, times, traveller)
+            plan, anchors = self.when(script, node, times, traveller)
             if isinstance(plan, Planned) and plan.due_at > self.now:
                 traveller.anchors.update(anchors)
-                ends = self._ends(script, traveller)
+                ends = self.ends(script, traveller)
                 traveller.due_at = plan.due_at if ends is None else min(plan.due_at, ends)
                 traveller.planned = True
+
+
+def move_queued(connection: Connection, live: Live, rows: Iterable[AnyRow], *, now: datetime) -> int:
+    """
+    Give mail that waits in the queue its time anew, where what the time hangs on has moved; returns how many moved.
+
+    `rows` are those of `outbox.waiting`. What counts from the step above keeps its time, and so does a mail whose date
+    is no longer known: it was due once.
+    """
+    moves = []
+    for row in rows:
+        script = live.script_of(connection, row.campaign_id, row.revision_id)
+        node = script.sequence.get(row.mail_step) if script is not None else None
+        if script is None or node is None or _counts_from_above(script.times[node.step.key]):
+            continue
+        work, traveller = _Work(connection, live, now), _Traveller.of(row)
+        plan, _ = work.when(script, node, script.times[node.step.key], traveller)
+        if not isinstance(plan, Planned):
+            continue
+        ends = work.ends(script, traveller)
+        due_at = plan.due_at if ends is None else min(plan.due_at, ends)
+        if (due_at, plan.not_after) != (row.mail_due_at, row.mail_not_after):
+            moves.append((row.delivery_id, due_at, max(due_at, row.mail_not_before or due_at), plan.not_after))
+    outbox.move_queued(connection, moves)
+    return len(moves)
 
 
 # -- looking ahead -----------------------------------------------------------------------------------------------------

@@ -15,9 +15,10 @@ from sqlalchemy import Connection
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.script import Script
 from rfs_mail.engine import changes
+from rfs_mail.engine.advance import move_queued
 from rfs_mail.engine.enroll import enroll_touched
 from rfs_mail.engine.live import Live, look
-from rfs_mail.store import enrollments
+from rfs_mail.store import enrollments, outbox
 from rfs_mail.store.database import Store
 
 CHUNK = 500
@@ -70,11 +71,25 @@ def ask_again(connection: Connection, live: Live, people: Sequence[int], *, now:
         if name not in standing:
             continue
         ended += _end_reached(connection, live, name, script, now, people=people)
+        _plan_again(connection, live, name, script, people, standing[name], now)
         for key, condition in script.waits.items():
             if key in standing[name]:
                 woken += enrollments.wake_waiting(connection, name, key, people, condition, now=now)
     entered = sum(enroll_touched(connection, live, list(people), now=now).values())
     return Reacted(len(people), ended, woken, entered)
+
+
+def _plan_again(
+    connection: Connection, live: Live, name: str, script: Script, people: Sequence[int], standing: set[str],
+    now: datetime,
+) -> None:  # fmt: skip
+    """A date of hers may be another now: what hangs on it gets its time anew, in the queue too."""
+    hanging = script.steps_on_her_dates
+    if hanging & standing:
+        enrollments.forget_plans_of(connection, name, people, hanging, now=now)
+    if hanging:
+        rows = outbox.waiting(connection, name, people=people)
+        move_queued(connection, live, [row for row in rows if row.mail_step in hanging], now=now)
 
 
 def _end_reached(

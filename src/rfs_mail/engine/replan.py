@@ -3,7 +3,8 @@ A release changed, or a campaign goes on after a pause: everybody in flight gets
 
 A step's time is a cache (`due_at`). What it was computed from may have changed: the step's `at`, the date of a calendar
 name, the hours. So each release is followed by one walk over the active enrollments, a chunk a transaction, that tells
-`advance` to compute the time again. Nothing that was sent is repeated: the steps taken are on record.
+`advance` to compute the time again; mail that waits in the queue gets its new time at once. Nothing that was sent is
+repeated: the steps taken are on record.
 """
 
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from rfs_mail.engine.live import look
-from rfs_mail.store import enrollments, ticks
+from rfs_mail.engine.advance import move_queued
+from rfs_mail.engine.live import Live, look
+from rfs_mail.store import enrollments, outbox, ticks
 from rfs_mail.store.database import Store
 
 CHUNK = 5_000
@@ -45,6 +47,8 @@ def replan(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
         while name in walking:
             with store.begin(patient=True) as connection:
                 looked = _chunk(connection, name, now)
+            with store.begin() as connection:
+                looked = _chunk(connection, live, name, now)
             if looked is None:
                 break
             total += looked
@@ -58,7 +62,7 @@ def plan_anew(connection: Connection, campaign_id: str, *, why: str, now: dateti
     enrollments.begin_sweep(connection, campaign_id, KEY + why, now=now)
 
 
-def _chunk(connection: Connection, name: str, now: datetime) -> int | None:
+def _chunk(connection: Connection, live: Live, name: str, now: datetime) -> int | None:
     """One chunk of the oldest open walk of a campaign; None where there is none."""
     for walk in enrollments.open_sweeps(connection, name):
         if not walk.key.startswith(KEY):
@@ -66,6 +70,8 @@ def _chunk(connection: Connection, name: str, now: datetime) -> int | None:
         last = enrollments.last_enrollment_id(connection)
         up_to = min(walk.after_person_id + CHUNK, last)
         touched = enrollments.forget_plans(connection, name, after=walk.after_person_id, up_to=up_to, now=now)
+        queued = outbox.waiting(connection, name, after=walk.after_person_id, up_to=up_to)
+        move_queued(connection, live, queued, now=now)
         enrollments.go_on_sweep(
             connection, name, walk.key, after=up_to, entered=0, day=now.astimezone(UTC).date().isoformat(),
             entered_today=0, done_at=now if up_to >= last else None,

@@ -4,7 +4,7 @@ Enrollments: created once an occasion, found when due, moved, ended. Every state
 Nothing else writes an enrollment, but for `outbox.wake`, which tells one that its delivery is settled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -652,6 +652,24 @@ def forget_plans(connection: Connection, campaign_id: str, *, after: int, up_to:
             enrollment.c.id > after,
             enrollment.c.id <= up_to,
             _of_campaign(campaign_id),
+            _IS_ACTIVE,
+            enrollment.c.waiting_since.is_(None),
+            enrollment.c.due_at.is_not(None),
+        )
+        .values(planned=False, due_at=now)
+    ).rowcount
+
+
+def forget_plans_of(
+    connection: Connection, campaign_id: str, people: Sequence[int], step_keys: Collection[str], *, now: datetime
+) -> int:
+    """The same for these people alone, where they stand before one of these steps."""
+    return connection.execute(
+        update(enrollment)
+        .where(
+            enrollment.c.campaign_id == campaign_id,
+            enrollment.c.person_id.in_(people),
+            enrollment.c.step_key.in_(sorted(step_keys)),
             _IS_ACTIVE,
             enrollment.c.waiting_since.is_(None),
             enrollment.c.due_at.is_not(None),

@@ -49,6 +49,8 @@ from rfs_mail.store.dialect import (
     json_text,
     new_ids,
 )
+from rfs_mail.store.database import machine_time
+from rfs_mail.store.dialect import among, instants, update_many
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, BigId, Instant
 
@@ -809,6 +811,53 @@ def _make_uncertain(connection: Connection, held: ColumnElement[bool], now: date
     ).all()
     wake(connection, {row.id: row.enrollment_id for row in rows}, at=now)
     return tuple(row.id for row in rows)
+
+
+# -- moving what is queued ---------------------------------------------------------------------------------------------
+
+
+def waiting(
+    connection: Connection,
+    campaign_id: str,
+    *,
+    after: int = 0,
+    up_to: int = 0,
+    people: Sequence[int] | None = None,
+) -> list[AnyRow]:
+    """
+    The queued mails of a campaign, each with its enrollment (as `enrollments.due` gives it) and the zone of the person.
+
+    Those of these people, or of the enrollments with ids in `(after, up_to]`. The mail's own columns are `delivery_id`,
+    `mail_step`, `mail_due_at`, `mail_not_after` and `mail_not_before`.
+    """
+    mine = (
+        delivery.c.person_id.in_(people)
+        if people is not None
+        else and_(delivery.c.enrollment_id > after, delivery.c.enrollment_id <= up_to)
+    )
+    return list(
+        connection.execute(
+            select(
+                *enrollment.c, person.c.zone, person.c.operator,
+                delivery.c.id.label("delivery_id"), delivery.c.step_key.label("mail_step"),
+                delivery.c.due_at.label("mail_due_at"), delivery.c.not_after.label("mail_not_after"),
+                delivery.c.not_before.label("mail_not_before"),
+            )
+            .join(enrollment, enrollment.c.id == delivery.c.enrollment_id)
+            .join(person, person.c.id == delivery.c.person_id)
+            .where(QUEUED, func.coalesce(delivery.c.campaign_id, "") == campaign_id, mine)
+        )
+    )  # fmt: skip
+
+
+def move_queued(connection: Connection, moves: Sequence[tuple[int, datetime, datetime, datetime]]) -> None:
+    """Give queued mails another time: (id, due_at, next_at, not_after). One that left the queue keeps its own."""
+    at = instants(connection)
+    update_many(
+        connection, delivery, ("due_at", "next_at", "not_after"),
+        [(at(due_at), at(next_at), at(not_after), one) for one, due_at, next_at, not_after in moves],
+        state="queued",
+    )  # fmt: skip
 
 
 # -- stopping what is not yet at the wire ------------------------------------------------------------------------------
