@@ -236,6 +236,22 @@ def test_templates_are_there_and_sound(tmp_path: Path, mails: dict[str, str], sa
     assert said in "\n".join(f"{finding.severity} {finding.code} {finding}" for finding in findings)
 
 
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ("- {key: hello, mail: hello, backfill: true}\n", []),
+        ("- {key: hello, mail: hello, backfill: true}\non_edit: pin\n", ["with `on_edit: pin`"]),
+        ('- key: b\n   branch:\n    - when: tag("x")\n      steps: [{key: hello, mail: hello, backfill: true}]\n',
+         ["inside a branch"]),
+    ],
+)  # fmt: skip
+def test_a_backfill_that_does_nothing_is_told(tmp_path: Path, steps: str, said: list[str]) -> None:
+    """Where it cannot be carried out it is a warning, at the key itself."""
+    found = [one for one in _found(tmp_path, EVENT + " " + steps) if one.code == "backfill"]
+    assert said == [next(word for word in said if word in one.message) for one in found]
+    assert all(one.severity == "warning" and one.line > 5 for one in found)
+
+
 def test_a_mail_exists_in_the_first_language(tmp_path: Path) -> None:
     """Everybody falls back on it, so without it nothing can be sent."""
     mails = {name: text for name, text in WELCOME_MAILS.items() if name != "welcome/hello.es.md"}

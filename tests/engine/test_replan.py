@@ -40,6 +40,11 @@ def test_a_date_that_moved_takes_its_people_along(make_world: MakeWorld) -> None
     assert world.sent == [("11-29 10:00", "maria", "invite"), ("12-01 10:00", "maria", "after")]
 
 
+def sets(world: World, *assignments: str) -> None:
+    """Staff write something about Maria."""
+    set_fields(world.store, "maria@example.org", assignments, window=None, by="ana", now=world.now)
+
+
 def queued_behind_the_cap(make_world: MakeWorld, second: str, store: Store | None = None, **files: str) -> World:
     """Maria has had her mail of today; this second one is due and waits in the queue."""
     world = make_world({"drip": drip(f"{{key: one, mail: a}}\n{second}")}, store=store, **files)
@@ -98,14 +103,94 @@ def test_queued_mail_gets_the_new_words(make_world: MakeWorld) -> None:
     assert [b"Subject: Mended" in mail.message for mail in world.transport.sent] == [False, True]
 
 
+# -- steps that are added behind people --------------------------------------------------------------------------------
+
+LINE = "{key: one, mail: a}\n{key: three, at: entry + 9d, mail: c}"
+NEW = "{key: two, at: entry + 1h, mail: b, backfill: true}"
+
+
+def grown(make_world: MakeWorld, new: str, store: Store | None = None) -> World:
+    """Maria has had `one` and waits for `three`; a release puts a step between them, behind her."""
+    world = make_world({"drip": drip(LINE)}, store=store)
+    world.apply("11-23 10:00")
+    world.signs_up("maria", "11-23 10:00", state="WI")
+    world.tick()
+    world.apply("11-25 12:00", drip=drip(LINE.replace("\n", f"\n{new}\n")))
+    return world
+
+
+def test_a_step_behind_somebody_is_not_sent(make_world: MakeWorld) -> None:
+    """Unless it says so."""
+    world = grown(make_world, NEW.replace(", backfill: true", ""))
+    world.ticks("11-25 12:00", "12-02 10:00")
+    assert [row[2] for row in world.sent] == ["one", "three"]
+
+
+def test_a_step_that_says_backfill_is_sent_once_to_those_past_it(make_world: MakeWorld, store: Store) -> None:
+    """At once, whatever is released afterwards, and the plan of what lies ahead stays."""
+    world = grown(make_world, NEW, store)
+    world.tick()
+    world.apply("11-26 12:00", drip=world.campaigns["drip"] + "name: Another\n")
+    world.ticks("11-26 12:00", "12-02 10:00")
+    assert world.sent == [
+        ("11-23 10:00", "maria", "one"), ("11-25 12:00", "maria", "two"), ("12-02 10:00", "maria", "three"),
+    ]  # fmt: skip
+    assert [row.state for row in world.enrollments()] == ["finished"]
+
+
+def test_who_comes_by_it_gets_it_the_usual_way(make_world: MakeWorld) -> None:
+    """Backfill is for those who are past it; everybody else gets it in turn, once."""
+    world = grown(make_world, NEW)
+    world.signs_up("ann", "11-25 12:00")
+    world.ticks("11-25 12:00", "11-26 12:00", "12-04 12:00", "12-05 12:00")
+    assert [row[2] for row in world.sent if row[1] == "ann"] == ["one", "two", "three"]
+
+
+def test_a_renamed_step_is_no_new_step(make_world: MakeWorld) -> None:
+    """Who had it under its old name does not get it again."""
+    world = make_world({"drip": drip(LINE)})
+    world.apply("11-23 10:00")
+    world.signs_up("maria", "11-23 10:00")
+    world.tick()
+    world.apply("11-25 12:00", drip=drip("{key: uno, was: one, mail: a, backfill: true}\n" + LINE.split("\n")[1]))
+    world.ticks("11-25 12:00", "12-02 10:00")
+    assert [row[2] for row in world.sent] == ["one", "three"]
+
+
+def test_a_condition_is_asked_of_those_past_it_too(make_world: MakeWorld) -> None:
+    """And stays on record as asked."""
+    world = grown(make_world, NEW.replace("mail: b", 'when: state == "TX", mail: b'))
+    world.tick()
+    sets(world, "state=TX")
+    world.apply("11-26 12:00", drip=world.campaigns["drip"] + "name: Another\n")
+    world.ticks("11-26 12:00", "12-02 10:00")
+    assert [row[2] for row in world.sent] == ["one", "three"]
+    assert ("two", "skipped", "when_false") in world.steps()
+
+
+@pytest.mark.parametrize(("at_", "sent"), [("2026-11-24 @ 10:00", []), ("2026-11-25 @ 10:00", ["two"])])
+def test_a_step_on_a_date_is_sent_where_it_is_not_too_late(make_world: MakeWorld, at_: str, sent: list[str]) -> None:
+    """Two days are what a mail may be late, unless it says otherwise."""
+    world = grown(make_world, NEW.replace("entry + 1h", at_).replace("backfill", "not_after: 2026-11-25, backfill")
+                  if not sent else NEW.replace("entry + 1h", at_))  # fmt: skip
+    world.tick()
+    assert [row[2] for row in world.sent[1:]] == sent
+
+
+def test_who_pins_keeps_the_version_entered(make_world: MakeWorld) -> None:
+    """`on_edit: pin` outvotes `backfill`."""
+    world = make_world({"drip": drip(LINE) + "on_edit: pin\n"})
+    world.apply("11-23 10:00")
+    world.signs_up("maria", "11-23 10:00")
+    world.tick()
+    world.apply("11-25 12:00", drip=drip(LINE.replace("\n", f"\n{NEW}\n")) + "on_edit: pin\n")
+    world.ticks("11-25 12:00", "12-02 10:00")
+    assert [row[2] for row in world.sent] == ["one", "three"]
+
+
 # -- dates of the person -----------------------------------------------------------------------------------------------
 
 HERS = "{key: two, at: custom.call_date - 1d @ 10:00, mail: b}"
-
-
-def sets(world: World, *assignments: str) -> None:
-    """Staff write something about Maria."""
-    set_fields(world.store, "maria@example.org", assignments, window=None, by="ana", now=world.now)
 
 
 @pytest.mark.parametrize(("day", "sent"), [("2026-12-04", "12-03 10:00"), ("2026-11-28", "11-27 10:00")])

@@ -214,14 +214,18 @@ class _Work:
     def _hand_over(self, script: Script, group: list[_Traveller]) -> list[_Traveller]:
         """A step that is gone hands its people to the next that is left, by the order of the revision that had it."""
         for traveller in group:
-            old = self.live.line_with(self.connection, traveller.row.revision_id, traveller.step_key)
-            node = old.get(traveller.step_key) if old is not None else None
-            while old is not None and node is not None and node.next != END and script.sequence.get(node.next) is None:
-                node = old.get(node.next)
-            target = script.sequence.get(node.next) if node is not None and node.next != END else None
+            target = self._next_left(script, traveller)
             self._record(traveller, traveller.step_key, "skipped", Reason.STEP_REMOVED, {})
             _stand_at(traveller, target.step.key if target else END, traveller.previous_at, self.now)
         return group
+
+    def _next_left(self, script: Script, traveller: _Traveller) -> Node | None:
+        """The next step that is left behind one that is gone; None: there is none."""
+        old = self.live.line_with(self.connection, traveller.row.revision_id, traveller.step_key)
+        node = old.get(traveller.step_key) if old is not None else None
+        while old is not None and node is not None and node.next != END and script.sequence.get(node.next) is None:
+            node = old.get(node.next)
+        return script.sequence.get(node.next) if node is not None and node.next != END else None
 
     def _at_step(self, script: Script, node: Node, group: list[_Traveller]) -> list[_Traveller]:
         for traveller in group:
@@ -633,6 +637,47 @@ class _Work:
             self.positions.pop(one, None)
         self.ended += enrollments.end(self.connection, ids, state=state, reason=reason, detail=detail, now=self.now)
 
+    def backfill(self, script: Script, node: Node, action: Mail, travellers: list[_Traveller]) -> None:
+        """Queue a mail for those who are past its place and never came by it; where they stand does not change."""
+        past = [t for t in travellers if self._is_past(script, node, t)]
+        ids = [t.id for t in past]
+        known = enrollments.steps_done(self.connection, ids, node.step.key) if ids else set()
+        if ids and node.step.was:
+            known |= enrollments.steps_done(self.connection, ids, node.step.was)
+        fresh = [t for t in past if t.id not in known]
+        passed = self._ask_when(script, node, fresh)
+        for traveller in (t for t in fresh if t.id not in passed):
+            plan = self._late_plan(script, node, traveller)
+            if isinstance(plan, Unplannable):
+                self._pass(traveller, node, plan.reason, plan.detail)
+            elif plan.not_after < self.now:
+                detail = {"not_after": plan.not_after.isoformat(), "by": "the plan"}
+                self._pass(traveller, node, Reason.TOO_LATE, detail)
+            else:
+                traveller.due_at, traveller.not_after = plan.due_at, plan.not_after
+                self._queue(script, node, action, traveller)
+
+    def _is_past(self, script: Script, node: Node, traveller: _Traveller) -> bool:
+        """Does she stand behind this step?"""
+        if traveller.step_key == END:
+            return True
+        stands = script.sequence.get(traveller.step_key)
+        stands = self._next_left(script, traveller) if stands is None else stands
+        return stands is None or stands.position > node.position
+
+    def _late_plan(self, script: Script, node: Node, traveller: _Traveller) -> Planned | Unplannable:
+        """When a mail goes to somebody who is past its place: at once, unless it hangs on a date."""
+        times = script.times[node.step.key]
+        if not _hangs_on_a_date(times):
+            times, traveller.previous_at = StepTimes(None, times.not_after, None), self.now
+        return self.when(script, node, times, traveller)[0]
+
+    def write_mail(self) -> int:
+        """Queue what `backfill` decided, and record it; returns how many mails."""
+        outbox.queue(self.connection, [row for _, row in self.deliveries])
+        enrollments.record_steps(self.connection, self.steps)
+        return len(self.deliveries)
+
     def write(self) -> None:
         """Deliveries first, for their ids; then the record of the steps; then where everybody stands."""
         ids = outbox.queue(self.connection, [row for _, row in self.deliveries])
@@ -700,6 +745,32 @@ class _Work:
                 traveller.planned = True
 
 
+def backfill(connection: Connection, live: Live, campaign_id: str, *, after: int, up_to: int, now: datetime) -> int:
+    """
+    Send steps that say `backfill: true` to those of the enrollments in `(after, up_to]` who are past their place.
+
+    A step that counts from entry or from the step above goes at once; one that hangs on a date goes if it is not too
+    late for it. Who has it on record, sent or skipped, never gets it again. Returns how many mails were queued.
+    """
+    script = live.scripts[campaign_id]
+    nodes = backfilled(script)
+    if not nodes or script.campaign.on_edit == "pin":
+        return 0
+    queued = 0
+    rows = enrollments.active_between(connection, campaign_id, after=after, up_to=up_to)
+    for node in nodes:
+        work = _Work(connection, live, now)
+        assert isinstance(node.step.action, Mail)
+        work.backfill(script, node, node.step.action, [_Traveller.of(row) for row in rows])
+        queued += work.write_mail()
+    return queued
+
+
+def backfilled(script: Script) -> list[Node]:
+    """The steps that say `backfill: true`; inside an arm of a branch it means nothing, and `check` says so."""
+    return [node for node in script.sequence.nodes.values() if _is_sent_late(node)]
+
+
 def move_queued(connection: Connection, live: Live, rows: Iterable[AnyRow], *, now: datetime) -> int:
     """
     Give mail that waits in the queue its time anew, where what the time hangs on has moved; returns how many moved.
@@ -713,6 +784,8 @@ def move_queued(connection: Connection, live: Live, rows: Iterable[AnyRow], *, n
         node = script.sequence.get(row.mail_step) if script is not None else None
         if script is None or node is None or _counts_from_above(script.times[node.step.key]):
             continue
+        if _is_sent_late(node) and not _hangs_on_a_date(script.times[node.step.key]):
+            continue  # who was past its place gets it at once, whatever its own time says
         work, traveller = _Work(connection, live, now), _Traveller.of(row)
         plan, _ = work.when(script, node, script.times[node.step.key], traveller)
         if not isinstance(plan, Planned):
@@ -765,6 +838,50 @@ def choose_variant(variants: Mapping[str, int], enrollment_id: int, step_key: st
             return "" if name == "plain" else name
         at -= weight
     return ""
+
+
+def _planned(
+    times: StepTimes,
+    anchors: Anchors,
+    traveller: _Traveller,
+    rules: Any,
+    script: Script,
+    ends: datetime | None,
+) -> Planned | Unplannable:
+    previous = traveller.previous_at or traveller.row.entered_at
+    if not _counts_from_above(times):
+        previous = None
+    return _plan_once(times.at, times.not_after, anchors, previous, traveller.zone, rules, script.expires, ends)
+
+
+@lru_cache(maxsize=65_536)
+def _plan_once(
+    at: Any, not_after: Any, anchors: Anchors, previous: datetime | None, zone: ZoneInfo, rules: Any, expires: Any,
+    ends: datetime | None,
+) -> Planned | Unplannable:  # fmt: skip
+    """`plan_step`, computed once for all who share anchors and zone."""
+    return plan_step(
+        at, not_after=not_after, anchors=anchors, previous=previous, zone=zone, rules=rules, expires_after=expires,
+        ends=ends,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=65_536)
+def _resolve_once(expr: Any, anchors: Anchors, previous: datetime | None, zone: ZoneInfo) -> datetime | Unplannable:
+    """`resolve`, computed once for all who share anchors and zone."""
+    return resolve(expr, anchors=anchors, previous=previous, zone=zone)
+
+
+def _counts_from_above(times: StepTimes) -> bool:
+    return times.at is None or times.at.is_relative or (times.not_after is not None and times.not_after.is_relative)
+
+
+def _hangs_on_a_date(times: StepTimes) -> bool:
+    return times.at is not None and not times.at.is_relative and times.at.anchor.name != "entry"
+
+
+def _is_sent_late(node: Node) -> bool:
+    return isinstance(node.step.action, Mail) and node.step.action.backfill and not node.depth
 
 
 def _stand_at(traveller: _Traveller, key: str, above: datetime | None, look_at: datetime | None) -> None:

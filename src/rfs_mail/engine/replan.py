@@ -3,8 +3,8 @@ A release changed, or a campaign goes on after a pause: everybody in flight gets
 
 A step's time is a cache (`due_at`). What it was computed from may have changed: the step's `at`, the date of a calendar
 name, the hours. So each release is followed by one walk over the active enrollments, a chunk a transaction, that tells
-`advance` to compute the time again; mail that waits in the queue gets its new time at once. Nothing that was sent is
-repeated: the steps taken are on record.
+`advance` to compute the time again; mail that waits in the queue gets its new time at once, and a new step that says
+`backfill: true` goes to those who are past its place. Nothing that was sent is repeated: the steps taken are on record.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from rfs_mail.engine.advance import move_queued
+from rfs_mail.engine.advance import CHUNK as MAILS
+from rfs_mail.engine.advance import backfill, backfilled, move_queued
 from rfs_mail.engine.live import Live, look
 from rfs_mail.store import enrollments, outbox, ticks
 from rfs_mail.store.database import Store
@@ -68,13 +69,15 @@ def _chunk(connection: Connection, live: Live, name: str, now: datetime) -> int 
         if not walk.key.startswith(KEY):
             continue
         last = enrollments.last_enrollment_id(connection)
-        up_to = min(walk.after_person_id + CHUNK, last)
-        touched = enrollments.forget_plans(connection, name, after=walk.after_person_id, up_to=up_to, now=now)
+        size = min(CHUNK, MAILS) if backfilled(live.scripts[name]) else CHUNK
+        up_to = min(walk.after_person_id + size, last)
+        looked = enrollments.forget_plans(connection, name, after=walk.after_person_id, up_to=up_to, now=now)
+        backfill(connection, live, name, after=walk.after_person_id, up_to=up_to, now=now)
         queued = outbox.waiting(connection, name, after=walk.after_person_id, up_to=up_to)
         move_queued(connection, live, queued, now=now)
         enrollments.go_on_sweep(
             connection, name, walk.key, after=up_to, entered=0, day=now.astimezone(UTC).date().isoformat(),
             entered_today=0, done_at=now if up_to >= last else None,
         )  # fmt: skip
-        return touched
+        return looked
     return None

@@ -3,6 +3,7 @@
 from rfs_mail.campaign_files.campaigns import Draft
 from rfs_mail.core.campaign import Mail, Step
 from rfs_mail.core.findings import Finding
+from rfs_mail.core.sequence import sequence
 from rfs_mail.engine.checking.bench import Bench, in_window, step_path
 from rfs_mail.engine.compiling import Compiled
 from rfs_mail.render import lint_layouts, lint_mail
@@ -19,6 +20,7 @@ def check_mails(bench: Bench, compiled: Compiled) -> None:
                 _template(bench, draft, step, step.action, compiled)
                 _first_language(bench, draft, step, compiled)
                 _unoffered(bench, draft, step, step.action, compiled)
+        _backfills(bench, draft)
     if used:
         languages = tuple(
             dict.fromkeys(language for draft in bench.project.drafts for language in draft.campaign.languages)
@@ -88,6 +90,17 @@ def _unoffered(bench: Bench, draft: Draft, step: Step, mail: Mail, compiled: Com
                 step_path(draft, step.key, "answers", answer),
                 f'{where} does not offer it. Write there: {{{{ answer("{answer}", "...") }}}}',
             )
+
+
+def _backfills(bench: Bench, draft: Draft) -> None:
+    """A step of an arm cannot be sent to those who are past it: they may have taken another arm."""
+    for node in sequence(draft.campaign).nodes.values():
+        if isinstance(node.step.action, Mail) and node.step.action.backfill and node.depth:
+            said = "inside a branch it does nothing. Move the step out of the branch, or take `backfill` away."
+            bench.tell("warning", "backfill", step_path(draft, node.step.key, "backfill"), said)
+        elif isinstance(node.step.action, Mail) and node.step.action.backfill and draft.campaign.on_edit == "pin":
+            said = "with `on_edit: pin` everybody finishes on the version entered, so it does nothing."
+            bench.tell("warning", "backfill", step_path(draft, node.step.key, "backfill"), said)
 
 
 def _unused(bench: Bench, used: set[str]) -> None:
