@@ -278,10 +278,6 @@ class _Work:
     ) -> tuple[Planned | Unplannable, Mapping[str, str]]:
         """The plan of a step, and the occurrences that were fixed for it."""
         free = self._free_calendar(script, times, traveller) if times.names else None
-        rules = script.rules.get(node.step.key)
-        free = self._free_calendar(script, times, traveller)
-        moments = self._moments(script, times.names - ({free} if free else set()), traveller)
-        ends = self.ends(script, traveller)
         if free is None:
             anchors = Anchors.of(self._moments(script, times.names, traveller)) if times.names else _NO_ANCHORS
             return self._planned(script, node, times, anchors, traveller), _NOTHING_FIXED
@@ -312,7 +308,7 @@ class _Work:
             plan = known[1]
         if script.ends is None or times.not_after is not None or isinstance(plan, Unplannable):
             return plan
-        ends = self._ends(script, traveller)
+        ends = self.ends(script, traveller)
         return plan if ends is None or ends >= plan.not_after else Planned(plan.due_at, ends, plan.rolled)
 
     def _free_calendar(self, script: Script, times: StepTimes, traveller: _Traveller) -> str | None:
@@ -646,6 +642,7 @@ class _Work:
             known |= enrollments.steps_done(self.connection, ids, node.step.was)
         fresh = [t for t in past if t.id not in known]
         passed = self._ask_when(script, node, fresh)
+        shared = self._shared(script, node, action)
         for traveller in (t for t in fresh if t.id not in passed):
             plan = self._late_plan(script, node, traveller)
             if isinstance(plan, Unplannable):
@@ -655,7 +652,7 @@ class _Work:
                 self._pass(traveller, node, Reason.TOO_LATE, detail)
             else:
                 traveller.due_at, traveller.not_after = plan.due_at, plan.not_after
-                self._queue(script, node, action, traveller)
+                self._queue(script, node, action, traveller, shared)
 
     def _is_past(self, script: Script, node: Node, traveller: _Traveller) -> bool:
         """Does she stand behind this step?"""
@@ -782,7 +779,7 @@ def move_queued(connection: Connection, live: Live, rows: Iterable[AnyRow], *, n
     for row in rows:
         script = live.script_of(connection, row.campaign_id, row.revision_id)
         node = script.sequence.get(row.mail_step) if script is not None else None
-        if script is None or node is None or _counts_from_above(script.times[node.step.key]):
+        if script is None or node is None or script.times[node.step.key].counts_from_above:
             continue
         if _is_sent_late(node) and not _hangs_on_a_date(script.times[node.step.key]):
             continue  # who was past its place gets it at once, whatever its own time says
@@ -838,42 +835,6 @@ def choose_variant(variants: Mapping[str, int], enrollment_id: int, step_key: st
             return "" if name == "plain" else name
         at -= weight
     return ""
-
-
-def _planned(
-    times: StepTimes,
-    anchors: Anchors,
-    traveller: _Traveller,
-    rules: Any,
-    script: Script,
-    ends: datetime | None,
-) -> Planned | Unplannable:
-    previous = traveller.previous_at or traveller.row.entered_at
-    if not _counts_from_above(times):
-        previous = None
-    return _plan_once(times.at, times.not_after, anchors, previous, traveller.zone, rules, script.expires, ends)
-
-
-@lru_cache(maxsize=65_536)
-def _plan_once(
-    at: Any, not_after: Any, anchors: Anchors, previous: datetime | None, zone: ZoneInfo, rules: Any, expires: Any,
-    ends: datetime | None,
-) -> Planned | Unplannable:  # fmt: skip
-    """`plan_step`, computed once for all who share anchors and zone."""
-    return plan_step(
-        at, not_after=not_after, anchors=anchors, previous=previous, zone=zone, rules=rules, expires_after=expires,
-        ends=ends,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=65_536)
-def _resolve_once(expr: Any, anchors: Anchors, previous: datetime | None, zone: ZoneInfo) -> datetime | Unplannable:
-    """`resolve`, computed once for all who share anchors and zone."""
-    return resolve(expr, anchors=anchors, previous=previous, zone=zone)
-
-
-def _counts_from_above(times: StepTimes) -> bool:
-    return times.at is None or times.at.is_relative or (times.not_after is not None and times.not_after.is_relative)
 
 
 def _hangs_on_a_date(times: StepTimes) -> bool:

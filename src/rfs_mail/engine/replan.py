@@ -47,8 +47,6 @@ def replan(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
     for name in live.running:
         while name in walking:
             with store.begin(patient=True) as connection:
-                looked = _chunk(connection, name, now)
-            with store.begin() as connection:
                 looked = _chunk(connection, live, name, now)
             if looked is None:
                 break

@@ -48,9 +48,8 @@ from rfs_mail.store.dialect import (
     instants,
     json_text,
     new_ids,
+    update_many,
 )
-from rfs_mail.store.database import machine_time
-from rfs_mail.store.dialect import among, instants, update_many
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, BigId, Instant
 
