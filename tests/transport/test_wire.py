@@ -22,6 +22,7 @@ class Loopback(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.aborted = False
+        self.breaks = False
         self.kept = 0
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
@@ -39,8 +40,10 @@ class Loopback(asyncio.Transport):
         return self.aborted
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Noted."""
-        self.written += bytes(data)
+        """Noted, unless the system refuses it, which closes."""
+        self.aborted = self.aborted or self.breaks
+        if not self.aborted:
+            self.written += bytes(data)
 
     def abort(self) -> None:
         """Noted."""
@@ -331,13 +334,14 @@ def test_a_reply_while_some_of_the_write_is_still_here(kept: int, expected: type
     assert expected is type(talk.verdicts[0])
 
 
-def test_a_write_on_a_closed_connection_sent_nothing() -> None:
-    """A body that was given to a connection which is already over is deferred, not uncertain."""
+@pytest.mark.parametrize("before", [True, False], ids=["closed", "closes at the write"])
+def test_a_write_on_a_closed_connection_sent_nothing(before: bool) -> None:
+    """A body that was given to a connection which is over by then is deferred, not uncertain."""
 
     async def feed() -> Talk:
         talk = Talk(1)
         talk.say("250 ok", "250 ok")
-        talk.transport.aborted = True
+        talk.transport.aborted, talk.transport.breaks = before, not before
         talk.say("354 go")
         return talk
 

@@ -477,7 +477,6 @@ class Wire(asyncio.Protocol):
             self.pipelining
             and not manners.in_step
             and self._behind is None
-            and not self._abandoned
             and (manners.overlap is not Overlap.TRYING or self._tries)
         )
 
