@@ -5,8 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from rfs_mail.core.eligibility import Caps
 from rfs_mail.engine import enroll as enrolling
 from rfs_mail.engine.enroll import enroll
+from rfs_mail.engine.explain import explain
+from rfs_mail.engine.figures import list_campaigns
+from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.react import react
 from rfs_mail.store import people, suppressions
 from rfs_mail.store.database import Store
@@ -221,6 +225,88 @@ def test_an_old_list_comes_in_at_its_daily_pace(make_world: MakeWorld, store: St
     new = world.person("new", "11-27 10:00", state="WI")
     world.tick()
     assert entered(world)[-1][0] == new
+
+
+def test_who_qualifies_while_an_old_list_comes_in_is_not_forgotten(make_world: MakeWorld) -> None:
+    """The walk has passed her by; what changes about her afterwards counts."""
+    world = make_world({"drip": PERSON % ", existing: 1/d"})
+    world.now = at("11-22 10:00")
+    first = world.person("first", state="TX")
+    crowd(world, 5, state="WI")
+    world.apply("11-23 10:00")
+    world.tick("11-23 11:00")
+    with world.store.begin() as connection:
+        people.set_fields(connection, first, {"state": "WI"}, now=at("11-23 12:00"), source="staff")
+    world.tick("11-23 12:00")
+    assert [row[0] for row in entered(world)] == [2, first]
+
+
+# -- existing: skip ----------------------------------------------------------------------------------------------------
+
+
+def inside(world: World) -> list[int]:
+    """Who is in the campaign, in the order of entering."""
+    return [row.person_id for row in world.enrollments() if row.state == "active"]
+
+
+def moves(world: World, who: int, state: str, when: str) -> None:
+    """Somebody lives in another state now."""
+    with world.store.begin() as connection:
+        people.set_fields(connection, who, {"state": state}, now=at(when), source="staff")
+    world.tick(when)
+
+
+def test_existing_skip_leaves_out_who_qualified_before(make_world: MakeWorld, store: Store) -> None:
+    """Whatever changes about her; until she has once stopped qualifying. Who qualifies later enters at once."""
+    world = make_world({"drip": PERSON % ", existing: skip"}, store=store)
+    early = world.person("early", "11-22 10:00", state="WI")
+    other = world.person("other", "11-22 10:00", state="TX")
+    world.apply("11-23 10:00")
+    world.tick("11-23 11:00")
+    world.event(early, "replied", "11-23 12:00")
+    world.ticks("11-23 12:00", "11-24 10:00")
+    assert inside(world) == []
+    moves(world, other, "WI", "11-24 11:00")
+    assert inside(world) == [other]
+    moves(world, early, "TX", "11-24 12:00")
+    moves(world, early, "WI", "11-24 13:00")
+    assert inside(world) == [other, early]
+
+
+def test_who_comes_between_apply_and_the_first_pass_enters(make_world: MakeWorld) -> None:
+    """She was not known at the first apply."""
+    world = make_world({"drip": PERSON % ", existing: skip"})
+    world.person("early", "11-22 10:00", state="WI")
+    world.apply("11-23 10:00")
+    late = world.person("late", "11-23 10:30", state="WI")
+    world.tick("11-23 11:00")
+    assert inside(world) == [late]
+
+
+def test_existing_skip_is_not_undone_by_the_daily_look(make_world: MakeWorld, store: Store) -> None:
+    """Time alone takes in who comes to qualify, and nobody who did before."""
+    world = make_world({"drip": AGED % "skip"}, store=store)
+    world.person("early", "11-01 10:00")
+    young = world.person("young", "11-22 10:00")
+    world.apply("11-23 10:00")
+    world.ticks("11-23 11:00", "11-24 11:00", "11-28 11:00")
+    assert inside(world) == []
+    world.tick("11-30 11:00")
+    assert inside(world) == [young]
+
+
+def test_who_was_passed_over_was_never_in_it(make_world: MakeWorld) -> None:
+    """Neither in her timeline nor in the figures; and she is told why."""
+    world = make_world({"drip": PERSON % ", existing: skip"})
+    world.person("maria", "11-22 10:00", state="WI")
+    world.apply("11-23 10:00")
+    world.tick("11-23 11:00")
+    with world.store.read() as connection:
+        (line,) = list_campaigns(connection)
+        told = explain(connection, "maria@example.org", campaign="drip", rules=Rules(Caps()), now=world.now)
+    assert (0, 0, 0) == (line.active, line.ended, line.holdout)
+    assert [] == list(told.campaigns[0].enrollments)
+    assert "`existing: skip` leaves her out" in told.campaigns[0].obstacles[0].told.sentence
 
 
 AGED = (

@@ -29,6 +29,8 @@ class EnrollmentState(StrEnum):
     FINISHED = "finished"
     EXITED = "exited"
     HOLDOUT = "holdout"
+    PASSED_OVER = "passed_over"
+    """She qualified already when a campaign with `existing: skip` was first applied, and does not enter for that."""
 
 
 _S = DeliveryState

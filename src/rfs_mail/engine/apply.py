@@ -128,13 +128,15 @@ def refuse_errors(findings: tuple[Finding, ...]) -> None:
 
 def _begin_walks(connection: Connection, compiled: Compiled, now: datetime) -> None:
     """
-    People who qualify already are walked over once a campaign, unless it says `existing: skip`.
+    People who qualify already are walked over once a campaign: they enter, or are put down as passed over.
+
+    Events before the first apply start nothing by their date, so `existing: skip` needs no walk there.
 
     Calendar names and filing windows need no walk here: each occasion makes its own.
     """
     for name, draft in compiled.drafts.items():
         entry = draft.definition.entry
-        if entry.kind in ("person", "event") and entry.existing != "skip":
+        if entry.kind == "person" or (entry.kind == "event" and entry.existing != "skip"):
             releases.begin_existing(connection, name, now=now)
 
 

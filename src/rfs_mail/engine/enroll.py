@@ -93,10 +93,13 @@ def enroll_touched(connection: Connection, live: Live, people: list[int], *, now
                     ids=people,
                 )  # fmt: skip
         elif entry.kind == "person":
-            if entry.existing != "all" and not _first_walk_over(connection, name):
-                continue  # those who already qualified come in at their own pace
-            start = Start(now)
-            entered[name], _ = enrollments.enroll_people(connection, ask, start, now=now, ids=people)
+            # Those who already qualified come in at their own pace, or not at all.
+            looked_at = people if entry.existing == "all" else _walked_past(connection, name, people)
+            if not looked_at:
+                continue
+            if entry.existing == "skip":
+                enrollments.forget_passed_over(connection, ask, now=now, ids=looked_at)
+            entered[name], _ = enrollments.enroll_people(connection, ask, Start(now), now=now, ids=looked_at)
         elif entry.kind == "calendar":
             for occurrence in _open_occurrences(live, script, now):
                 start = Start(now, f"calendar:{occurrence.key}", occurrence.key)
@@ -156,12 +159,19 @@ def _walk_on(connection: Connection, live: Live, name: str, size: int, now: date
         if start is None:  # its occasion is over
             _close(connection, walk, now)
             continue
-        share, spent = script.campaign.entry.existing, walk.entered_today if walk.day == today else 0
+        entry = script.campaign.entry
+        share, spent = entry.existing, walk.entered_today if walk.day == today else 0
         limit = share - spent if isinstance(share, int) and walk.key == "existing" else None
         if limit is not None and limit <= 0:
             continue
         last = enrollments.last_person_id(connection)
         up_to = min(walk.after_person_id + size, last)
+        if entry.kind == "person" and entry.existing == "skip":
+            ask, after = admission(live, name, script, now=now), walk.after_person_id
+            if walk.key == "existing":
+                enrollments.pass_over(connection, ask, now=now, known_before=walk.started_at, after=after, up_to=up_to)
+            else:
+                enrollments.forget_passed_over(connection, ask, now=now, after=after, up_to=up_to)
         came, looked = _take_chunk(connection, live, name, script, start, walk.after_person_id, up_to, limit, now)
         enrollments.go_on_sweep(
             connection, name, walk.key, after=looked, entered=came, day=today, entered_today=spent + came,
@@ -288,10 +298,12 @@ def _counts_from(live: Live, name: str) -> datetime:
     return live.campaign(name).first_applied_at
 
 
-def _first_walk_over(connection: Connection, name: str) -> bool:
-    """Has the walk over those who already qualified ended? Also true where there was none to make."""
+def _walked_past(connection: Connection, name: str, people: list[int]) -> list[int]:
+    """Those of the people whom the walk over those who already qualified has looked at; it comes to the others."""
     walk = enrollments.get_sweep(connection, name, "existing")
-    return walk is None or walk.done_at is not None
+    if walk is None or walk.done_at is not None:
+        return people
+    return [person for person in people if person <= walk.after_person_id]
 
 
 def _back(duration: Duration) -> Duration:

@@ -236,9 +236,12 @@ def entry_facts(
 
 
 def _not_walked(connection: Connection, name: str, script: Script, person: Person) -> Iterator[Found]:
-    """Those who qualified before the first apply come in at their own pace."""
+    """Those who qualified before the first apply come in at their own pace, or not at all."""
     share = script.campaign.entry.existing
     walk = dossier.open_walk(connection, name, "existing")
     if isinstance(share, int) and walk is not None and walk.after_person_id < person.id:
         what = f"those who qualified before the first apply come in {share} a day, and it is not her turn yet"
+        yield Reason.NOT_STARTED, {"what": what}
+    if share == "skip" and dossier.is_passed_over(connection, person.id, name):
+        what = "she qualified before the first apply, and `existing: skip` leaves her out until she once does not"
         yield Reason.NOT_STARTED, {"what": what}

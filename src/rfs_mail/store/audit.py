@@ -54,7 +54,7 @@ def departures(connection: Connection) -> list[AnyRow]:
 
 
 def entered(connection: Connection) -> list[AnyRow]:
-    """Campaign -> enrollments that are or were in it, and how many ended at its goal; the holdout is not counted."""
+    """Campaign -> how many are or were in it, and how many ended at its goal, without holdout and passed over."""
     reached = and_(enrollment.c.state == "exited", enrollment.c.ended_because == Reason.GOAL_REACHED.value)
     return list(
         connection.execute(
@@ -63,7 +63,7 @@ def entered(connection: Connection) -> list[AnyRow]:
                 func.count().label("entered"),
                 func.sum(case((reached, 1), else_=0)).label("goals"),
             )
-            .where(enrollment.c.state != "holdout")
+            .where(enrollment.c.state.not_in(("holdout", "passed_over")))
             .group_by(enrollment.c.campaign_id)
         )
     )

@@ -23,15 +23,25 @@ BY_PERSON = (
 
 
 def enrollments_of(connection: Connection, person_id: int) -> list[AnyRow]:
-    """Her enrollments with her zone, the oldest first."""
+    """Her enrollments with her zone, the oldest first; where she was passed over she was never in it."""
     return list(
         connection.execute(
             select(*enrollment.c, person.c.zone, person.c.operator)
             .join(person, person.c.id == enrollment.c.person_id)
-            .where(enrollment.c.person_id == person_id)
+            .where(enrollment.c.person_id == person_id, enrollment.c.state != "passed_over")
             .order_by(enrollment.c.entered_at, enrollment.c.id)
         )
     )
+
+
+def is_passed_over(connection: Connection, person_id: int, campaign_id: str) -> bool:
+    """Did she qualify already when this campaign, which leaves such people out, was first applied?"""
+    found = select(enrollment.c.id).where(
+        enrollment.c.person_id == person_id,
+        enrollment.c.campaign_id == campaign_id,
+        enrollment.c.state == "passed_over",
+    )
+    return connection.execute(found).first() is not None
 
 
 def steps_of(connection: Connection, enrollment_ids: Sequence[int]) -> list[AnyRow]:

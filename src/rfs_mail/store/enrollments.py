@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    delete,
     exists,
     false,
     func,
@@ -33,6 +34,7 @@ from sqlalchemy import (
 )
 
 from rfs_mail.core.expression import Expression
+from rfs_mail.core.lifecycle import EnrollmentState
 from rfs_mail.core.reasons import Reason
 from rfs_mail.store import outbox
 from rfs_mail.store.dialect import among as one_of
@@ -52,6 +54,8 @@ signup = TABLES["signup"]
 event = TABLES["event"]
 touched = TABLES["touched"]
 sweep = TABLES["sweep"]
+
+PASSED_OVER = EnrollmentState.PASSED_OVER.value
 
 # Literal and not bound: SQLite uses a partial index only where it can see that the condition implies the index's own.
 ACTIVE = enrollment.c.state == literal_column("'active'")
@@ -166,6 +170,59 @@ def enroll_people(
     )
     stopped_early = limit is not None and entered >= limit
     return entered, highest if stopped_early and highest is not None else up_to
+
+
+def pass_over(
+    connection: Connection, admission: Admission, *, now: datetime, known_before: datetime, after: int, up_to: int
+) -> int:
+    """
+    Put down who of the ids in `(after, up_to]` qualifies now, so that she does not enter for that; returns how many.
+
+    `existing: skip` leaves out who qualified at the first apply; who was not known before it is no such person. One row
+    a person, in the state `passed_over`, which no other enrollment of hers in this campaign can pass.
+    """
+    qualifies = select(person.c.id).where(
+        person.c.id > after, person.c.id <= up_to, person.c.created_at < known_before, *_admits(admission, now=now)
+    )
+    who = qualifies.where(_may_come_again(admission, person.c.id)).subquery("who")
+    rows = select(
+        literal(admission.campaign_id), who.c.id, literal(PASSED_OVER), literal(PASSED_OVER),
+        literal(admission.revision_id, BigId), literal(now, Instant()), literal(admission.first_step), literal(False),
+        literal({}, Json), literal({}, Json),
+    )  # fmt: skip
+    names = [
+        "campaign_id", "person_id", "occasion", "state", "revision_id", "entered_at", "step_key", "planned", "anchors",
+        "ended_detail",
+    ]  # fmt: skip
+    statement = upsert(connection, enrollment).from_select(names, rows.where(true()), include_defaults=False)
+    return connection.execute(statement.on_conflict_do_nothing()).rowcount
+
+
+def forget_passed_over(
+    connection: Connection,
+    admission: Admission,
+    *,
+    now: datetime,
+    ids: Sequence[int] | None = None,
+    after: int = 0,
+    up_to: int = 0,
+) -> int:
+    """Who was passed over and no longer qualifies may enter when she next does; returns how many these are."""
+    among = person.c.id.in_(ids) if ids is not None else and_(person.c.id > after, person.c.id <= up_to)
+    mine = (
+        enrollment.c.person_id.in_(ids)
+        if ids is not None
+        else and_(enrollment.c.person_id > after, enrollment.c.person_id <= up_to)
+    )
+    still = select(person.c.id).where(among, *_admits(admission, now=now))
+    return connection.execute(
+        delete(enrollment).where(
+            enrollment.c.campaign_id == admission.campaign_id,
+            enrollment.c.occasion == PASSED_OVER,
+            mine,
+            enrollment.c.person_id.not_in(still),
+        )
+    ).rowcount
 
 
 _PEOPLE: Any = bindparam("people", expanding=True)

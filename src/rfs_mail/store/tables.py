@@ -400,7 +400,7 @@ class Enrollment(SQLModel, table=True):
     person_id: int = _ref()
     occasion: str = _text()
     state: str = _text("active")
-    """active, finished, exited or holdout."""
+    """active, finished, exited or holdout; passed_over where `existing: skip` leaves her out."""
     revision_id: int = _ref()
     """The revision entered; what `on_edit: pin` finishes on."""
     entered_at: datetime = _instant()
