@@ -131,7 +131,7 @@ def test_what_kills_its_holder_is_given_up_and_takes_nobody_along(
             for batch_id, epoch in given:
                 try:
                     await machine.deliverer.run_batch(batch_id, epoch)
-                except BaseExceptionGroup:
+                except (Killed, BaseExceptionGroup):
                     return True
         await machine.deliverer.stop()
         return False
@@ -149,6 +149,60 @@ def test_what_kills_its_holder_is_given_up_and_takes_nobody_along(
     # What was marked when the process died is uncertain; all the others were sent.
     assert set(states(world)) <= {"sent", "failed", "uncertain"}
     assert states(world)["sent"] == len(world.transport.sent)
+
+
+def test_blind_kills_do_not_add_up(make_world: MakeWorld, store: Store) -> None:
+    """A mail that is written and waits for its turn at a slow relay was not what its holder died of, however often."""
+    world = given_out(make_world, store, 3)
+    lapse(store)
+    assert rescue(store, now=world.now).requeued == 3
+
+    async def killed_while_all_wait() -> None:
+        hands, machine = Hands(), world.machine()
+        await machine.deliverer.start()
+        dispatch(store, hands, machine.pool, now=world.now, holder=machine.deliverer.holder)
+        (slots,) = machine.deliverer._slots.values()
+        while not slots.locked():
+            await slots.acquire()
+        batches = [asyncio.create_task(machine.deliverer.run_batch(*one)) for one in hands.given]
+        while {row.rescues for row in world.deliveries()} != {0}:
+            await asyncio.sleep(0)
+        for batch in batches:
+            batch.cancel()
+        await asyncio.gather(*batches, return_exceptions=True)
+
+    real, outbox.close_batch = outbox.close_batch, lambda *_, **__: None  # the dead close nothing
+    try:
+        for _ in range(6):
+            asyncio.run(killed_while_all_wait())
+            lapse(store)
+            assert RescueReport(requeued=3) == rescue(store, now=world.now)
+            assert {1} == {row.rescues for row in world.deliveries()}
+    finally:
+        outbox.close_batch = real
+    world.tick()
+    assert states(world) == {"sent": 3}
+
+
+def test_a_batch_is_tried_out_alone(make_world: MakeWorld, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one suspect is written no other batch is open: a death is held against nobody else."""
+    world = make_world({"drip": ONE}, store=store)
+    world.apply("11-23 10:00")
+    world.crowd(4, "11-23 10:00")
+    give_out(world)
+    with store.begin() as connection:
+        connection.execute(DELIVERY.update().values(state="queued", batch_id=None, rescues=2))
+    real, seen = Composer.compose, []
+
+    def watched(self: Composer, row: AnyRow, *rest: Any, **named: Any) -> Composed:
+        suspects = [one.batch_id for one in world.deliveries() if one.rescues and one.state == "claimed"]
+        seen.append({one.id for one in world.rows("batch", "id", "state") if one.state == "open"} & set(suspects))
+        return real(self, row, *rest, **named)
+
+    monkeypatch.setattr(Composer, "compose", watched)
+    world.tick()
+    assert states(world) == {"sent": 4}
+    assert 1 == max(len(on_trial) for on_trial in seen)
 
 
 def test_the_only_sender_of_a_sqlite_database_waits_for_no_lease(make_world: MakeWorld, sqlite_store: Store) -> None:

@@ -109,6 +109,8 @@ class Deliverer:
         self._in_trouble = set(self.ways)
         """Ways that `status` may still call out of order; the first mail that goes clears that."""
         self._dropped: list[int] = []
+        self._opening = asyncio.Lock()
+        """One batch at a time is opened and, where processes died over its mails, tried out."""
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -156,15 +158,18 @@ class Deliverer:
 
     async def run_batch(self, batch_id: int, epoch: int) -> None:
         """Work off one batch; a stale one does nothing."""
-        began = clock.monotonic()
-        try:
-            opened = await self.store.write(_open, batch_id, epoch, self.holder, self._materials)
-        except DBAPIError as error:
-            LOG.error("batch %d could not be opened, its lease brings it back: %s", batch_id, error.orig)
-            self._dropped.append(batch_id)
-            return
-        if opened is None:
-            return
+        async with self._opening:
+            began = clock.monotonic()
+            try:
+                opened = await self.store.write(_open, batch_id, epoch, self.holder, self._materials)
+            except DBAPIError as error:
+                LOG.error("batch %d could not be opened, its lease brings it back: %s", batch_id, error.orig)
+                self._dropped.append(batch_id)
+                return
+            if opened is None:
+                return
+            if any(row.rescues for row in opened.rows):
+                await self._try_out(opened, batch_id, epoch)
         if not self._trusted:
             self._renewed = began  # an idle process renews nothing; this very lease is fresh
         try:
@@ -187,6 +192,19 @@ class Deliverer:
             except DBAPIError as error:
                 LOG.error("batch %d could not be closed, its lease brings the rest back: %s", batch_id, error.orig)
                 self._dropped.append(batch_id)
+
+    async def _try_out(self, opened: "_Opened", batch_id: int, epoch: int) -> None:
+        """
+        Write the mails that processes died over, before anything else is done with them, and throw them away.
+
+        If this process dies of one, it dies here, and the rescue knows that it was one of this batch. If it lives,
+        they are harmless, and the many that were only near when somebody killed a process are sent like any other.
+        """
+        await self._compose(opened, opened.rows)  # what cannot be written is settled when its turn comes
+        try:
+            await self.store.write(outbox.acquit, batch_id, epoch)
+        except DBAPIError as error:
+            LOG.error("batch %d could not be acquitted: %s", batch_id, error.orig)
 
     def _may_send(self, relay: str) -> bool:
         """Nothing new begins while this process stops, the relay rests, or the lease is nearly over."""

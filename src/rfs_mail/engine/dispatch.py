@@ -82,7 +82,7 @@ def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetim
         if _fitting(routes, live.campaign(name).definition.entity)
     ]
     allowed = {name: _allowance(connection, name, live.scripts.get(name), room, now) for name in names}
-    chosen = _one_suspect(connection, _choose(connection, allowed, busy, room, int(pool.reserve * pool.size), now))
+    chosen = _choose(connection, allowed, busy, room, int(pool.reserve * pool.size), now)
     if not chosen:
         return Dispatched()
     given = 0
@@ -164,16 +164,6 @@ def _allowance(connection: Connection, name: str, script: Script | None, room: i
 
 def _bucket(campaign: str) -> str:
     return f"campaign:{campaign}"
-
-
-def _one_suspect(connection: Connection, chosen: list[Candidate]) -> list[Candidate]:
-    """Of the mails that more than one process died over, only one at a time: then it is clear which one it was."""
-    alone = len(BATCH) - 1
-    suspects = [one for one in chosen if one.rescues >= alone]
-    if not suspects:
-        return chosen
-    taken = [] if outbox.is_suspect_in_flight(connection, rescues=alone) else suspects[:1]
-    return [one for one in chosen if one.rescues < alone] + taken
 
 
 def _batches(group: Sequence[Candidate]) -> list[list[int]]:

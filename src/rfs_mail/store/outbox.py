@@ -70,7 +70,7 @@ LEASE = timedelta(seconds=60)
 """How long a batch belongs to its holder without a sign of life, by the database's clock."""
 
 POISON_AFTER = 4
-"""So many times may a process die holding a delivery; twice alone, so that one blind kill -9 condemns nobody."""
+"""So many times in a row may a process die while it tries to write a delivery; the last two times it was alone."""
 
 _PERSON_LOCK = 0x7266736D
 """The class of our advisory locks, one a person."""
@@ -213,12 +213,6 @@ def in_flight(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(found)}
 
 
-def is_suspect_in_flight(connection: Connection, *, rescues: int) -> bool:
-    """Is a delivery claimed or sending over which processes died so often?"""
-    found = select(delivery.c.id).where(_in_flight(delivery), delivery.c.rescues >= rescues).limit(1)
-    return connection.execute(found).first() is not None
-
-
 def claim(connection: Connection, ids: Sequence[int], *, relay: str, operator: str, holder: str | None) -> int:
     """Make a batch of queued deliveries under a fresh lease; returns the batch id. Its epoch is 1."""
     is_postgresql = connection.dialect.name == "postgresql"
@@ -338,6 +332,19 @@ def _take(on_postgresql: bool) -> Any:
         .where(batch.c.id == bindparam("batch"), batch.c.epoch == bindparam("of"), batch.c.state == "live")
         .where(or_(batch.c.holder.is_(None), batch.c.holder == bindparam("me")))
         .values(state="open", holder=bindparam("me"), lease_until=_lease_end(on_postgresql))
+    )
+
+
+def acquit(connection: Connection, batch_id: int, epoch: int) -> None:
+    """
+    Hold nothing against the deliveries of a batch any more: they were all written, and the process lives.
+
+    What a later death finds of them starts from nothing, so blind kills do not add up.
+    """
+    connection.execute(
+        update(delivery)
+        .where(delivery.c.batch_id == batch_id, delivery.c.epoch == epoch, delivery.c.state == "claimed")
+        .values(rescues=0)
     )
 
 
@@ -946,8 +953,9 @@ def rescue(connection: Connection, *, now: datetime, everything: bool = False) -
     database, whose lock proves that no other holder lives.
 
     A rescue counts against the rows of a batch that was being worked on, because one of them may have killed the
-    holder. Dispatch gives such rows out in smaller batches; one that was alone twice and died both times is
-    given up. Rows that only stood in line are as innocent as before.
+    holder. Dispatch gives such rows out in smaller batches, and their holder tries them out one batch at a time
+    (`acquit`); one that was alone twice and whose holder died both times is given up. Rows that only stood in line are
+    as innocent as before.
     """
     lapsed = select(batch.c.id, batch.c.state, batch.c.size).where(_HELD_BATCH)
     if not everything:
