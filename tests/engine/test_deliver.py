@@ -310,6 +310,20 @@ def test_a_connection_that_breaks_before_the_dot_counts_for_nothing(make_world: 
     assert world.delivery("one").state == "sent"
 
 
+def test_a_database_that_takes_no_notes_keeps_no_mail_back(make_world: MakeWorld, sqlite_store: Store) -> None:
+    """That a relay rests is news for `status`; where it cannot be written, the mails at the wire still end in order."""
+    world = make_world({"drip": ONE}, store=sqlite_store)
+    world.apply("11-23 10:00")
+    with sqlite_store.engine.begin() as connection:
+        refuse = "BEFORE INSERT ON problem BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        connection.exec_driver_sql(f"CREATE TRIGGER full {refuse}")
+    world.transport.script("maria@example.org", connection_failed(Phase.CONNECT, "no route"))
+    world.signs_up("maria", "11-23 10:00")
+    world.signs_up("ana", "11-23 10:00")
+    world.ticks("11-23 10:00", "11-23 10:05")
+    assert [("maria", "one", "sent", None), ("ana", "one", "sent", None)] == world.log
+
+
 def test_silence_after_the_dot_is_uncertain_and_stays_it(make_world: MakeWorld) -> None:
     """Nobody can know; without being asked to, it is not sent again. The enrollment goes on."""
     world = answered(

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypedDict
+from typing import Concatenate, ParamSpec, TypedDict
 from zlib import compress
 
 from sqlalchemy import Connection
@@ -35,6 +35,8 @@ from rfs_mail.store import outbox, people, problems, relays, releases
 from rfs_mail.store.database import Store
 from rfs_mail.store.outbox import LEASE, Claimed, Mark, Move
 from rfs_mail.transport.base import Envelope, Transport
+
+P = ParamSpec("P")
 
 LOG = logging.getLogger(__name__)
 
@@ -276,7 +278,7 @@ class Deliverer:
                 await self._rest(way, verdict, now)
             case Accepted() if way.name in self._in_trouble:
                 self._in_trouble.discard(way.name)
-                await self.store.write(problems.clear, "relay", way.name, now=now)
+                await self._tell_status(problems.clear, "relay", way.name, now=now)
 
     def _move(self, row: Claimed, epoch: int, verdict: Verdict, now: datetime) -> tuple[Move, str | None]:
         fence = _Fence(batch_id=row.batch_id, epoch=epoch)
@@ -346,7 +348,16 @@ class Deliverer:
         self._in_trouble.add(way.name)
         because = f"{verdict.code or 'no connection'} {verdict.text}".strip()
         LOG.error("relay %s rests until %s: %s", way.name, now + wait, because)
-        await self.store.write(_note_rest, way.name, now, now + wait, because)
+        await self._tell_status(_note_rest, way.name, now, now + wait, because)
+
+    async def _tell_status(
+        self, work: Callable[Concatenate[Connection, P], None], *args: P.args, **named: P.kwargs
+    ) -> None:
+        """Write what only `status` and the next process read; where the database is away, the mails go on without."""
+        try:
+            await self.store.write(work, *args, **named)
+        except DBAPIError as error:
+            LOG.error("what happened to a relay could not be written: %s", error.orig)
 
 
 class _Fence(TypedDict):
