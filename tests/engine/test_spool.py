@@ -74,6 +74,17 @@ def test_the_line_holds_token_scope_and_time_and_nothing_else(tmp_path: Path, no
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_clock_that_was_set_back_forgets_no_unsubscribe(store: Store, now: datetime, tmp_path: Path) -> None:
+    """Pressed an hour before she agreed, by the clock: but the mail it stands in was made after that."""
+    release(store, now)
+    token, waiting = mailed(store, now)
+    spool_unsubscribe(tmp_path, token, "entity", at=now - timedelta(hours=1))
+    assert Drained(written=1) == drain_spool(store, KEYS, tmp_path)
+    assert [("rfs", now - timedelta(hours=1), "spool")] == suppressed(store)
+    with store.read() as connection:
+        assert ("skipped", "unsubscribed") == state_of(connection, waiting)
+
+
 def test_an_opt_in_since_then_stands(sqlite_store: Store, now: datetime, tmp_path: Path) -> None:
     """She pressed the button, then came back, and only then the database was there to read of both."""
     store = sqlite_store

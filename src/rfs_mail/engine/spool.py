@@ -112,11 +112,17 @@ def _read(line: bytes, keys: Keys) -> tuple[int, str, datetime] | None:
 
 
 def _unsubscribe(connection: Connection, delivery_id: int, scope: str, at: datetime) -> None:
-    """As of the moment she pressed the button: an opt-in that she gave since then stands."""
+    """
+    As of the moment she pressed the button: an opt-in that she gave since then stands.
+
+    No button is pressed before its mail was there, whatever a clock that was set back says.
+    """
     addressee = outbox.addressee(connection, delivery_id)
     if addressee is not None and addressee.person_id is not None:
+        mail = outbox.get(connection, delivery_id)
+        pressed = at if mail is None else max(at, mail.queued_at)
         consents = suppressions.consents_of(connection, addressee.person_id)
-        if any(one.entity_id == addressee.entity_id and one.granted_at > at for one in consents):
+        if any(one.entity_id == addressee.entity_id and one.granted_at > pressed for one in consents):
             return
     feedback.unsubscribe_by_link(connection, delivery_id, scope=scope, source="spool", now=at)
 
