@@ -1,6 +1,7 @@
 """DKIM: an independent verifier takes what we sign, and nothing that was changed; the RFC's own example comes out."""
 
 import base64
+import pickle
 import re
 import threading
 from collections.abc import Callable
@@ -161,6 +162,16 @@ def test_nobody_to_sign_leaves_a_message_as_it_is() -> None:
     assert PLAIN == sign((), PLAIN, now=NOW)
 
 
+def test_a_header_that_is_there_twice_is_signed_twice() -> None:
+    """Of two fields of one name the lower one is hashed first, as a verifier does; each of them is held."""
+    raw = b"From: hello@rfs.example.org\r\nReferences: <1@x>\r\nTo: a@example.org\r\nReferences: <2@x>\r\n\r\nHi\r\n"
+    signed = sign(both(), raw, now=NOW)
+
+    assert [True, True] == verified(signed, both())
+    for number in (b"1", b"2"):
+        assert [False, False] == verified(signed.replace(b"<%b@x>" % number, b"<3@x>"), both())
+
+
 @given(HOSTILE, HOSTILE, BODY, BODY, st.sampled_from(CANONICALIZATIONS))
 @settings(deadline=None, max_examples=50)
 def test_whatever_our_writer_writes_can_be_signed(
@@ -304,6 +315,15 @@ def test_who_signed_is_found_again() -> None:
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_goes_to_another_process() -> None:
+    """Pickled and read again it is the same key and signs the same; in print it does not show itself."""
+    for signer in both(RELAXED_RELAXED):
+        again = pickle.loads(pickle.dumps(signer))
+        assert signer == again
+        assert sign([signer], PLAIN, now=NOW) == sign([again], PLAIN, now=NOW)
+        assert "PRIVATE" not in repr(signer)
 
 
 def as_pem(pem: bytes, encoding: PrivateFormat = PrivateFormat.TraditionalOpenSSL, password: bytes = b"") -> bytes:
