@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfs_mail.core.headers import clean_text
+from rfs_mail.core.person import Address, parse_address
 from rfs_mail.core.verdict import Accepted
 from rfs_mail.engine.import_signups import import_signups
-from rfs_mail.errors import MessageError
+from rfs_mail.errors import AddressError, MessageError
 from rfs_mail.render import Renderer, compile_mail
 from rfs_mail.settings import Caps, Settings
 from rfs_mail.transport.base import Envelope
@@ -109,6 +110,58 @@ def test_whatever_a_form_says_the_mail_is_the_one_we_meant(make_world: MakeWorld
             stranger(kept)
 
     one_form()
+
+
+STRANGE_ADDRESSES = [
+    "maria@example.org, eve@example.org",
+    "maria@example.org\r\nBcc: eve@example.org",
+    "maria@example.org>\r\nRCPT TO:<eve@example.org",
+    "<maria@example.org>",
+    '"Maria" <maria@example.org>',
+    "Maria <maria@example.org>, <eve@example.org>",
+    '"maria@example.org, eve"@example.org',
+    "=?utf-8?q?maria?=@example.org",
+    "maria@example.org\0.example.com",
+    "maria@exam\u202eple.org",
+    "maria@[127.0.0.1]",
+    "maria@localhost",
+    "maría@example.org",
+    "maria@bücher.example",
+    "maria@straße.example",
+    "mailto:maria.lopez@example.org?cc=eve@example.org",
+    "MAILTO:Maria.Lopez@Example.ORG",
+    "@example.org",
+    f"{'m' * 65}@example.org",
+    f"maria@{'.'.join(['d' * 60] * 4)}.example.org",
+]
+
+
+def test_a_strange_address_is_mailed_as_itself_or_not_at_all(make_world: MakeWorld) -> None:
+    """No address of a form brings a second recipient, a header or a command; who has a good one gets her mail."""
+    world = loud(make_world)
+    people = [(address, "Maria", "López", "Dane") for address in (*STRANGE_ADDRESSES, "good@example.org")]
+    created = sign_up(world, people)
+    world.tick()
+    states = Counter((row.state, row.reason) for row in world.deliveries())
+    # The reader of files takes NUL out, and says so.
+    meant = {read.mailbox for address, *_ in people if (read := readable(address.replace("\0", ""))) is not None}
+    got = [kept.envelope.rcpt_to for kept in world.transport.accepted]
+
+    for kept in world.transport.accepted:
+        stranger(kept)
+    assert {"good@example.org", "Maria.Lopez@example.org", "maria@xn--bcher-kva.example"} <= set(got) <= meant
+    assert not {address for address in got if address.startswith("eve@")}
+    assert len(got) == len(set(got)) == states["sent", None]
+    assert {("sent", None), ("failed", "message_refused")} == set(states)
+    assert created == states.total()
+
+
+def readable(address: str) -> Address | None:
+    """What our reader makes of an address; None where it refuses it."""
+    try:
+        return parse_address(address)
+    except AddressError:
+        return None
 
 
 @given(HOSTILE, HOSTILE, HOSTILE)
