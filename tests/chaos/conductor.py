@@ -28,7 +28,6 @@ from tests.chaos.audit import Findings, audit
 from tests.chaos.civil import CivilClock
 from tests.chaos.installation import SLOTS, install, point_to
 from tests.chaos.senders import Child, start_sender, start_web
-from tests.chaos.server import SILENT
 from tests.project_samples import ROOT
 
 Say = Callable[[str], None]

@@ -194,7 +194,7 @@ def test_a_batch_is_tried_out_alone(make_world: MakeWorld, store: Store, monkeyp
         connection.execute(DELIVERY.update().values(state="queued", batch_id=None, rescues=2))
     real, seen = Composer.compose, []
 
-    def watched(self: Composer, row: AnyRow, *rest: Any, **named: Any) -> Composed:
+    def watched(self: Composer, row: Claimed, *rest: Any, **named: Any) -> Composed:
         suspects = [one.batch_id for one in world.deliveries() if one.rescues and one.state == "claimed"]
         seen.append({one.id for one in world.rows("batch", "id", "state") if one.state == "open"} & set(suspects))
         return real(self, row, *rest, **named)

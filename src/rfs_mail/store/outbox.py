@@ -267,6 +267,7 @@ class Claimed(NamedTuple):
     batch_id: int
     epoch: int
     attempt: int
+    rescues: int
     first_attempt_at: datetime | None
     due_at: datetime
     not_after: datetime
