@@ -105,7 +105,11 @@ def test_a_message_that_differs_says_so(desk: Desk) -> None:
         connection.execute(table.update().where(table.c.id == 1).values(made={**row.made, "size": 5, "sha256": "x"}))
     found = desk.json("deliveries", "show", "1", "--message", code=1)
     assert found["exact"] is False
-    assert found["differs"][0].startswith("it had 5 bytes")
+    assert found["differs"][0]["sent"] == "5 bytes"
+    said = desk.says("deliveries", "show", "1", "--message", code=1)
+    assert said.startswith("not exact (built again, ")
+    assert "\n  message: was '5 bytes', is now '" in said
+    assert "\n  because: nothing that is kept with it has changed" in said
 
 
 def test_uncertain_mail_is_decided_by_staff(desk: Desk) -> None:

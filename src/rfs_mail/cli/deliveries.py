@@ -24,7 +24,7 @@ from rfs_mail.cli.output import (
     print_list,
     say_time,
 )
-from rfs_mail.engine import deliveries
+from rfs_mail.engine import deliveries, reproduce
 from rfs_mail.engine.deliveries import Asked, Resolved
 from rfs_mail.errors import NotFoundError, UsageError
 
@@ -176,21 +176,31 @@ def show(
 def _subject(app: App, delivery_id: int) -> str:
     """The subject that went out, where the message can be had."""
     try:
-        again = deliveries.message(app.store, app.composer, delivery_id)
+        again = reproduce.message(app.store, app.composer, delivery_id)
     except NotFoundError:
         return ""
     return str(BytesParser(policy=policy.default).parsebytes(again.message, headersonly=True)["Subject"] or "")
 
 
 def _print_message(app: App, delivery_id: int, *, as_json: bool) -> None:
-    again = deliveries.message(app.store, app.composer, delivery_id)
+    again = reproduce.message(app.store, app.composer, delivery_id)
     if as_json:
         text = again.message.decode("utf-8", "replace")
-        print_json({"exact": again.exact, "kept": again.kept, "differs": list(again.differs), "message": text})
+        print_json(
+            {
+                "exact": again.exact, "kept": again.kept, "differs": list(again.differs),
+                "because": list(again.because), "message": text,
+            }
+        )  # fmt: skip
     else:
         how = "kept since it was sent" if again.kept else "built again"
-        verdict = "exact" if again.exact else f"not exact: {'; '.join(again.differs)}"
-        typer.echo(f"{verdict} ({how}, {count(len(again.message), 'byte')})", err=True)
+        typer.echo(f"{'exact' if again.exact else 'not exact'} ({how}, {count(len(again.message), 'byte')})", err=True)
+        if again.kept:
+            typer.echo("built again, it differs:" if again.differs else "built again, it is the same", err=True)
+        for difference in again.differs:
+            typer.echo(f"  {plain(str(difference))}", err=True)
+        for cause in again.because:
+            typer.echo(f"  because: {plain(cause)}", err=True)
         typer.echo(again.message.replace(b"\r\n", b"\n").decode("utf-8", "replace"))
     if not again.exact:
         raise typer.Exit(1)

@@ -69,10 +69,23 @@ class Keys:
                 return secret
         return None
 
+    @property
+    def mark(self) -> str:
+        """The fingerprint of the current secret."""
+        secret = self.secret(self.current)
+        assert secret is not None, "Keys holds its current number"
+        return fingerprint(secret)
+
 
 def digest_key(secret: bytes, purpose: str) -> bytes:
     """A key of 32 octets for one purpose, derived from the one secret; one such key tells nothing of another."""
     return hmac.digest(secret, b"rfs-mail key\0" + purpose.encode("utf-8"), "sha256")
+
+
+@lru_cache(maxsize=64)
+def fingerprint(secret: bytes) -> str:
+    """Six letters that tell one secret from another and say nothing else about it."""
+    return _base32(hmac.digest(secret, b"rfs-mail fingerprint", "sha256")[:4])[:6]
 
 
 def make(kind: Kind | str, delivery_id: int, keys: Keys) -> str:

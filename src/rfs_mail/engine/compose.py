@@ -8,8 +8,9 @@ of the key its links are sealed with, the SHA-256 of the bytes. From that the sa
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
+from importlib.metadata import version
 from typing import Any
 
 from rfs_mail.core.campaign import Campaign, Entity, Mail, ReleaseContent, Topic
@@ -17,8 +18,16 @@ from rfs_mail.core.dkim import Signers, sign, stamp
 from rfs_mail.core.local_time import local_date
 from rfs_mail.core.mail import MailSource, Rendered
 from rfs_mail.core.message import HeaderTemplate, MessageParts, build, header_template
+from rfs_mail.core.reproduction import sketch
 from rfs_mail.core.sequence import find_step
-from rfs_mail.core.tokens import Keys, Kind, make, make_message_id, make_return_path, make_unsubscribe_address
+from rfs_mail.core.tokens import (
+    Keys,
+    Kind,
+    make,
+    make_message_id,
+    make_return_path,
+    make_unsubscribe_address,
+)
 from rfs_mail.core.values import Record
 from rfs_mail.engine.live import Calendar, Occurrence, zone_of
 from rfs_mail.errors import NotFoundError
@@ -37,6 +46,13 @@ from rfs_mail.store.types import AnyRow
 
 BUILD = "1"
 """Changes when the way a message is written changes, so that an old one is not expected to come out the same."""
+
+
+@cache
+def build_id() -> str:
+    """What writes messages here: `BUILD`, and the versions of the libraries that have a say in their bytes."""
+    return " ".join([BUILD, *(f"{name}-{version(name)}" for name in ("jinja2", "css-inline"))])
+
 
 PERSON_COLUMNS = (
     "given_name", "family_name", "state", "county", "zip", "lang", "birth_year", "runs_before", "endorsement",
@@ -156,11 +172,16 @@ class Composer:
             "date": now.isoformat(),
             "vars": variables_json(context, source, urls=False),
             "key": self.keys.current,
+            "key_mark": self.keys.mark,
+            "base": self.base_url,
+            "campaign": row.campaign_id,
+            "to": row.p_mailbox,
             "to_name": _to_name(person),
-            "build": BUILD,
+            "build": build_id(),
             "dkim": stamp(signers),
             "sha256": sha256(message).hexdigest(),
             "size": len(message),
+            "sketch": sketch(message),
         }
         return Composed(
             message,
@@ -203,8 +224,9 @@ class Composer:
             self.urls(row.id, keys), keys,
         )  # fmt: skip
         headers = self._headers(
-            material.campaign.id, row.step_key, source, entity, material.content.topics.get(row.topic)
-        )
+            made.get("campaign", material.campaign.id), row.step_key, source, entity,
+            material.content.topics.get(row.topic),
+        )  # fmt: skip
         return sign(self.signers.again(made.get("dkim")) or (), build(parts, headers), now=parts.date)
 
     def urls(self, delivery_id: int, keys: Keys) -> Urls:

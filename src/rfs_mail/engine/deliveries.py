@@ -1,20 +1,16 @@
-"""The send log as staff ask it: which deliveries, what became of one, which bytes went out; and deciding about some."""
+"""The send log as staff ask it: which deliveries, what became of one; and deciding about some."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
-from typing import Any
-from zlib import decompress
 
 from sqlalchemy import Connection
 
 from rfs_mail.core.lifecycle import UNSETTLED, DeliveryState
 from rfs_mail.core.telling import Told, tell
 from rfs_mail.engine import naming
-from rfs_mail.engine.compose import BUILD, Composer, Material
 from rfs_mail.engine.live import look, zone_of
-from rfs_mail.errors import NotFoundError, RfsMailError, UsageError
+from rfs_mail.errors import NotFoundError, UsageError
 from rfs_mail.store import log, outbox, releases
 from rfs_mail.store.database import Store
 from rfs_mail.store.log import Cursor, Page, Wanted
@@ -89,7 +85,7 @@ class Shown:
 def show(store: Store, delivery_id: int, *, now: datetime) -> Shown:
     """One delivery. Raises NotFoundError."""
     with store.read() as connection:
-        row = _get(connection, delivery_id)
+        row = get(connection, delivery_id)
         events = tuple(log.events_of(connection, delivery_id))
         number: int | None
         try:
@@ -99,59 +95,8 @@ def show(store: Store, delivery_id: int, *, now: datetime) -> Shown:
     return Shown(row, why(row, now=now), number, events)
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
-    """
-    The message of a delivery again. `exact`: these are the bytes that went out, to the last one.
-
-    `differs` says which parts are not as they were; `kept`: the bytes were stored and not built anew.
-    """
-
-    message: bytes
-    exact: bool
-    differs: tuple[str, ...] = ()
-    kept: bool = False
-
-
-def message(store: Store, composer: Composer, delivery_id: int) -> Again:
-    """
-    The bytes of a delivery that went out, or is about to. Raises NotFoundError where it never came so far.
-    """
-    with store.read() as connection:
-        row = _get(connection, delivery_id)
-        if row.made is None:
-            raise NotFoundError(f"Delivery {delivery_id} is {row.state}: no message was made of it yet.")
-        kept = log.kept_message(connection, delivery_id)
-        if kept is not None:
-            return _judged(decompress(kept), row.made, composer, kept=True)
-        if row.mailbox is None:
-            raise NotFoundError(f"The person of delivery {delivery_id} was erased, and her mail with her.")
-        revision = releases.load_revision(connection, row.revision_id)
-    material = Material(revision.definition, revision.mails, revision.content)
-    try:
-        built = composer.rebuild(row, row.mailbox, row.made, material)
-    except RfsMailError as error:
-        raise NotFoundError(f"The message of delivery {delivery_id} cannot be built again: {error}") from error
-    return _judged(built, row.made, composer, kept=False)
-
-
-def _judged(built: bytes, made: Mapping[str, Any], composer: Composer, *, kept: bool) -> Again:
-    if sha256(built).hexdigest() == made.get("sha256"):
-        return Again(built, exact=True, kept=kept)
-    differs = []
-    if not kept and composer.signers.again(made.get("dkim")) is None:
-        signed = " and ".join(
-            f"{selector}._domainkey.{made['dkim']['domain']}" for selector in made["dkim"]["selectors"]
-        )
-        differs.append(f"it was signed by {signed}, whose key is not in the settings any more")
-    if made.get("build") != BUILD:
-        differs.append(f"it was written by build {made.get('build')}, this is build {BUILD}")
-    if made.get("size") != len(built):
-        differs.append(f"it had {made.get('size')} bytes, now it has {len(built)}")
-    return Again(built, exact=False, differs=tuple(differs) or ("the bytes differ, their number does not",), kept=kept)
-
-
-def _get(connection: Connection, delivery_id: int) -> AnyRow:
+def get(connection: Connection, delivery_id: int) -> AnyRow:
+    """The row of one delivery, with what is known of its person. Raises NotFoundError."""
     row = log.get(connection, delivery_id)
     if row is None:
         raise NotFoundError(f"There is no delivery {delivery_id}. `deliveries list` shows what there is.")
