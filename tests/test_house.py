@@ -25,6 +25,7 @@ OWNERS = {
     "apscheduler": ["scheduler.py"],
     "cryptography": ["core/dkim.py", "cli/dkim.py"],
     "css_inline": ["render/"],
+    "dns": ["network/dns.py"],
     "email_validator": ["core/"],
     "fastapi": ["web/"],
     "jinja2": ["render/", "core/expression"],

@@ -27,6 +27,7 @@ from rfs_mail.engine.compose import Composer
 from rfs_mail.engine.composers import Composers
 from rfs_mail.engine.deliver import Deliverer, Way
 from rfs_mail.engine.dispatch import Pool, Route
+from rfs_mail.engine.doctor import Installation
 from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.live import Live, look
 from rfs_mail.engine.machine import Machine, new_holder
@@ -44,6 +45,9 @@ from rfs_mail.transport.relay import parse_relay_url
 from rfs_mail.transport.smtp import SmtpTransport
 
 LOG = logging.getLogger(__name__)
+
+_NO_RELAY = (Relay(url=SecretStr("inbox:")),)
+"""Where mail goes until a relay is set."""
 
 
 @dataclass(slots=True)
@@ -145,7 +149,7 @@ class App:
     @cached_property
     def outlets(self) -> Mapping[str, Outlet]:
         """The ways out, by name; the on-disk inbox where no relay is set."""
-        relays = self.settings.relay or (Relay(url=SecretStr("inbox:")),)
+        relays = self.settings.relay or _NO_RELAY
         outlets: dict[str, Outlet] = {}
         for number, relay in enumerate(relays, 1):
             outlet = _outlet(relay, number, self.settings)
@@ -189,6 +193,15 @@ class App:
             LOG.warning("no [dkim] signs mail from %s: it goes out unsigned, unless its relay signs", address)
         pool = Pool(tuple(Route(one.name, one.relay.weight, one.relay.entities) for one in outlets))
         return Machine(self.store, LocalHandOff(), deliverer, pool, clock.breathe, keep)
+
+    def installation(self) -> Installation:
+        """What `doctor` looks at. Opens nothing: what cannot be opened is a finding."""
+        relays = self.settings.relay or _NO_RELAY
+        has_secret = bool(self.settings.secret_key.get_secret_value())
+        return Installation(
+            self.settings, self.store, tuple((_name_of(relay, n), relay) for n, relay in enumerate(relays, 1)),
+            self.keys if has_secret else None, self.now(),
+        )  # fmt: skip
 
     @staticmethod
     def note_alive(connection: Connection, holder: str, host: str, pid: int, now: datetime) -> None:
@@ -262,5 +275,10 @@ def _outlet(relay: Relay, number: int, settings: Settings) -> Outlet:
             raise SettingsError(
                 f"relay {number}: {kind!r} is no kind of relay. Use smtp://host:port, inbox: or console:."
             )
-    name = relay.name or (kind if number == 1 else f"{kind}-{number}")
-    return Outlet(name, relay, transport, local)
+    return Outlet(_name_of(relay, number), relay, transport, local)
+
+
+def _name_of(relay: Relay, number: int) -> str:
+    """What a relay is called: as its settings say, else by its kind and place."""
+    kind = relay.url.get_secret_value().partition(":")[0]
+    return relay.name or (kind if number == 1 else f"{kind}-{number}")

@@ -25,6 +25,10 @@ MAIL_SEAL = 8
 """Octets of the seal of a mail address: 64 bits, because a local part holds 64 octets (RFC 5321 section 4.5.3.1.1)."""
 
 _LARGEST_ID = 2**63 - 1
+
+PROBE = _LARGEST_ID
+"""A delivery id that no delivery has: `doctor` presses the button of this one, and nothing changes."""
+
 _LONGEST = 40
 
 

@@ -1,5 +1,6 @@
 """Where mail is handed in: a relay, and the url that names it."""
 
+import socket
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
@@ -94,6 +95,14 @@ def parse_relay_url(url: str) -> Relay:
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine."""
     return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
+
+
+def own_name(local_address: str) -> str:
+    """What we call ourselves in EHLO: a full host name, or else the address literal (RFC 5321 section 4.1.4)."""
+    name = socket.gethostname()
+    if "." in name and is_domain(name):
+        return name
+    return f"[IPv6:{local_address}]" if ":" in local_address else f"[{local_address}]"
 
 
 def _options(query: str) -> dict[str, str]:

@@ -16,11 +16,10 @@ from typing import cast
 
 import aiosmtplib
 
-from rfs_mail.core.headers import is_domain
 from rfs_mail.core.verdict import Phase, Verdict, connection_failed, from_reply, goes_on, relay_refused
 from rfs_mail.errors import TransportError
 from rfs_mail.transport.base import Envelope, refusal
-from rfs_mail.transport.relay import Relay, Tls
+from rfs_mail.transport.relay import Relay, Tls, own_name
 from rfs_mail.transport.wire import Mail, Manners, Timeouts, Wire
 
 
@@ -227,7 +226,7 @@ class SmtpTransport:
             client = aiosmtplib.SMTP(
                 hostname=relay.host,
                 sock=sock,
-                local_hostname=relay.helo or _own_name(sock),
+                local_hostname=relay.helo or own_name(sock.getsockname()[0]),
                 timeout=seconds.command,
                 use_tls=relay.tls is Tls.TLS,
                 start_tls=False,
@@ -319,15 +318,6 @@ async def _connected_socket(host: str, port: int) -> socket.socket:
         else:
             return sock
     raise last if last is not None else OSError(f"{host} has no address")
-
-
-def _own_name(sock: socket.socket) -> str:
-    """What we call ourselves in EHLO: a full host name, or else the address literal (RFC 5321 section 4.1.4)."""
-    name = socket.gethostname()
-    if "." in name and is_domain(name):
-        return name
-    address = sock.getsockname()[0]
-    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
 def _tls_context(relay: Relay) -> ssl.SSLContext:

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import HTMLResponse, Response
 
-from rfs_mail.core.tokens import Kind
+from rfs_mail.core.tokens import PROBE, Kind
 from rfs_mail.engine import feedback
 from rfs_mail.engine.recipients import Recipient, find_recipient
 from rfs_mail.engine.spool import spool_unsubscribe
@@ -54,6 +54,8 @@ async def leave(request: Request) -> Response:
     delivery_id = site.delivery_id(Kind.UNSUBSCRIBE, request)
     form = await read_form(request)
     if form.get("List-Unsubscribe", "").strip() == "One-Click":
+        if delivery_id == PROBE:  # only this installation can seal it, and there is nothing to change
+            return plain(ONE_CLICK_DONE)
         await _leave(site, request, delivery_id, "entity", "one-click")
         return plain(ONE_CLICK_DONE)
     scope = form.get("scope")
