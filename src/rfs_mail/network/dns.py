@@ -103,8 +103,8 @@ def _text(record: Rdata) -> str:
 def _place(server: str) -> tuple[str, int]:
     host, port = server, "53"
     if server.startswith("["):
-        host, _, rest = server[1:].partition("]")
-        port = rest.removeprefix(":") or "53"
+        host, closed, rest = server[1:].partition("]")
+        port = rest.removeprefix(":") or "53" if closed else ""
     elif server.count(":") == 1:
         host, _, port = server.partition(":")
     try:

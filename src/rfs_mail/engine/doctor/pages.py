@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from rfs_mail.core.checkup import Check, fail, ok, skipped, warn
+from rfs_mail.core.checkup import Check, Outcome, fail, ok, skipped, warn
 from rfs_mail.core.tokens import PROBE, Keys, Kind, make
 from rfs_mail.network import NoAddressError, NoReplyError, Reply, post_form
 from rfs_mail.settings import Settings
@@ -45,7 +45,10 @@ async def _one_click(base: str, keys: Keys, trust: ssl.SSLContext | None, *, is_
         said = str(error).rstrip(".")
         start = "Start `rfs-mail run` or `rfs-mail web`; then see what stands before it."
         return fail(name, said, start) if is_needed else skipped(name, said, start)
-    return _judged(name, base, reply)
+    judged = _judged(name, base, reply)
+    if judged.outcome is Outcome.FAIL and not is_needed:  # another program may stand at this port until we do
+        return skipped(name, judged.found, judged.remedy)
+    return judged
 
 
 def _judged(name: str, base: str, reply: Reply) -> Check:

@@ -1,0 +1,1 @@
+"""Looking at the world outside, against real servers."""
