@@ -198,9 +198,14 @@ class App:
         """What `doctor` looks at. Opens nothing: what cannot be opened is a finding."""
         relays = self.settings.relay or _NO_RELAY
         has_secret = bool(self.settings.secret_key.get_secret_value())
+        signers, signing = Signers(), ""
+        try:
+            signers = self.signers
+        except SettingsError as error:
+            signing = str(error)
         return Installation(
             self.settings, self.store, tuple((_name_of(relay, n), relay) for n, relay in enumerate(relays, 1)),
-            self.keys if has_secret else None, self.now(),
+            self.keys if has_secret else None, self.now(), signers, signing,
         )  # fmt: skip
 
     @staticmethod

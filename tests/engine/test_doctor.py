@@ -16,15 +16,18 @@ from pydantic import SecretStr
 
 from rfs_mail.clock import now
 from rfs_mail.core.checkup import Check, Outcome
+from rfs_mail.core.dkim import record
 from rfs_mail.engine import doctor
 from rfs_mail.engine.doctor import Installation, Report, examine, here, pages
 from rfs_mail.network import dns as asking
-from rfs_mail.settings import Settings
+from rfs_mail.settings import Dkim, Settings
 from rfs_mail.store import ticks
 from rfs_mail.store.database import Store
 from rfs_mail.store.tables import TABLES
 from rfs_mail.web import create_web
+from tests.dkim_keys import rsa_pem, rsa_signer
 from tests.engine.conftest import MakeWorld
+from tests.engine.test_signing import write_key
 from tests.network.name_server import NameServer, Zone
 from tests.network.test_network import page
 from tests.transport.certificates import make_certificate
@@ -217,6 +220,68 @@ def test_a_domain_is_judged(
     found = look(world, {**GOOD, **zone}, url(relay))
     assert kind == outcome(found, name)[0]
     assert outcome(found, name)[1].startswith(said)
+
+
+SIGNING = Dkim(domain="rfs.example.org", selector="rfs1", key_file="rsa.pem")
+
+
+def signed(world: World, zone: Zone, relay: SmtpServer, *dkim: Dkim) -> dict[str, Check]:
+    """The checks where the key of the tests signs for rfs.example.org, and its record is published."""
+    write_key(world.folder / "rsa.pem", rsa_pem())
+    published = {"TXT rfs1._domainkey.rfs.example.org": _strings(record(rsa_signer()))}
+    return look(world, {**GOOD, **published, **zone}, url(relay), dkim=dkim or (SIGNING,))
+
+
+def _strings(text: str) -> list[str]:
+    """A long text as a TXT record holds it: in strings of at most 255 octets."""
+    return [" ".join(f'"{text[start : start + 250]}"' for start in range(0, len(text), 250))]
+
+
+@pytest.mark.parametrize(
+    ("zone", "kind", "said"),
+    [
+        ({}, "ok", "the published key is ours (rsa, 2048 bits)"),
+        ({"TXT rfs1._domainkey.rfs.example.org": []}, "fail", "rfs1._domainkey.rfs.example.org has no TXT record"),
+        (
+            {"TXT rfs1._domainkey.rfs.example.org": _strings(record(rsa_signer(number=1)))},
+            "fail", "rfs1._domainkey.rfs.example.org holds another key than the one that signs here",
+        ),
+        (
+            {"TXT rfs1._domainkey.rfs.example.org": _strings(f"{record(rsa_signer())}; t=y")},
+            "warn", "rfs1._domainkey.rfs.example.org says t=y, test mode",
+        ),
+        ({"* rfs1._domainkey.rfs.example.org": "x", "TXT rfs1._domainkey.rfs.example.org": "broken"}, "skipped", "TXT"),
+    ],
+)  # fmt: skip
+def test_the_published_key_is_compared(
+    world: World, relay: SmtpServer, zone: dict[str, Any], kind: str, said: str
+) -> None:
+    """The key file against the record, a selector a line; a key in two strings is one."""
+    found = signed(world, zone, relay)
+    name = "DKIM rfs1._domainkey.rfs.example.org"
+    assert (kind, True) == (outcome(found, name)[0], outcome(found, name)[1].startswith(said))
+    assert ("ok", "rfs1 (rsa, 2048 bits)") == outcome(found, "DKIM key rfs.example.org")
+    assert ("warn", True) == (outcome(found, "DKIM civics.example.org")[0], "goes out unsigned" in str(found))
+
+
+def test_a_key_of_the_domain_above_counts_unless_it_must_be_the_same(world: World, relay: SmtpServer) -> None:
+    """Relaxed alignment is of the organisation; `adkim=s` asks for the very same domain."""
+    above = Dkim(domain="example.org", selector="rfs1", key_file="rsa.pem")
+    organisation = {"TXT _dmarc.example.org": ["v=DMARC1; p=none"]}
+    own = "TXT _dmarc.rfs.example.org"
+    good = signed(world, {**organisation}, relay, above)
+    assert ("ok", "d=example.org") == outcome(good, "DKIM alignment rfs.example.org")
+    strict = signed(world, {**organisation, own: ["v=DMARC1; p=none; adkim=s"]}, relay, above)
+    assert "adkim=s asks for the very same domain" in outcome(strict, "DKIM alignment rfs.example.org")[1]
+    other = signed(world, {own: ["v=DMARC1; p=none; psd=n"]}, relay, above)
+    assert "fail" == outcome(other, "DKIM alignment rfs.example.org")[0]
+
+
+def test_no_key_is_a_word_and_a_bad_key_a_failure(world: World, relay: SmtpServer) -> None:
+    """Without [dkim] the relay signs; a file that cannot be read keeps everything from being sent."""
+    assert ("skipped", "mail is not signed here") == outcome(look(world, GOOD, url(relay)), "DKIM rfs.example.org")
+    found = look(world, GOOD, url(relay), dkim=(SIGNING.model_copy(update={"key_file": "gone.pem"}),))
+    assert ("fail", True) == (outcome(found, "DKIM keys")[0], "gone.pem" in found["DKIM keys"].found)
 
 
 def test_nothing_applied_means_no_domains(make_world: MakeWorld, relay: SmtpServer) -> None:

@@ -1,7 +1,6 @@
 """A sent mail again: the same bytes after every edit; and what is said where they are not."""
 
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 from zlib import compress
 
@@ -11,9 +10,12 @@ from pydantic import SecretStr
 from rfs_mail.engine import reproduce
 from rfs_mail.engine.reproduce import Again
 from rfs_mail.errors import NotFoundError
+from rfs_mail.settings import Dkim
 from rfs_mail.store import people
 from rfs_mail.store.tables import TABLES
+from tests.dkim_keys import rsa_pem
 from tests.engine.conftest import MakeWorld
+from tests.engine.test_signing import RSA, write_key
 from tests.project_samples import ENTITIES
 from tests.world import World
 
@@ -262,16 +264,54 @@ def test_a_damaged_copy_is_not_believed(world: World, damage: bytes) -> None:
     ) == again(world)
 
 
-def test_another_signature_alone_is_named(world: World) -> None:
-    """A kept mail that was signed, built again without the key: the mail is the same, the signature is not."""
-    sent = b"DKIM-Signature: v=1; d=rfs.example.org; s=one;\r\n b=aaaa\r\n" + went_out(world)
-    keep(world, sent)
-    change(world, sha256=sha256(sent).hexdigest())
-    found = again(world)
-    assert (["header DKIM-Signature"], True) == (names(found), found.exact)
+@pytest.fixture
+def signed(make_world: MakeWorld) -> World:
+    """Maria's mail, signed."""
+    world = make_world({"series": SERIES})
+    world.mails["series/a.md"] = MAIL
+    write_key(world.folder / "rsa.pem", rsa_pem())
+    world.settings_are(dkim=(Dkim(**RSA),))
+    world.apply("11-23 09:00")
+    world.signs_up("maria", "11-23 10:00", state="WI")
+    world.tick("11-23 11:00")
+    return world
+
+
+def replace_key(world: World) -> None:
+    write_key(world.folder / "other.pem", rsa_pem(number=1))
+    world.settings_are(dkim=(Dkim(**{**RSA, "key_file": "other.pem"}),))
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_another_key_under_the_same_selector_is_named(signed: World, is_kept: bool) -> None:
+    """The mail is the same, the signature is not; kept bytes are exact all the same."""
+    if is_kept:
+        keep(signed, went_out(signed))
+    replace_key(signed)
+    found = again(signed)
+    assert (["header DKIM-Signature"], is_kept) == (names(found), found.exact)
     assert found.because == (
-        "the mail is the same and the signature is not: the DKIM key, selector or domain was replaced",
+        "the mail is the same and the signature is not: the DKIM key was replaced under the same selector",
     )
+
+
+def test_a_signature_differs_with_the_rest(signed: World) -> None:
+    """Where the mail itself differs, that is the cause, and the signature follows."""
+    signed.settings_are(secret_key=SecretStr("quite another"), dkim=(Dkim(**RSA),))
+    found = again(signed)
+    assert ["header DKIM-Signature", "header List-Unsubscribe", "text part", "html part"] == names(found)
+    assert found.because[0].startswith("the secret its links were sealed with")
+
+
+def test_a_signed_mail_is_exact_after_edits(signed: World) -> None:
+    """The time, the domain and the selector of the signature are kept with it."""
+    sent = went_out(signed)
+    edit_template(signed)
+    edit_person(signed)
+    edit_entity(signed)
+    signed.settings_are(base_url="https://mail.example.org", dkim=(Dkim(**RSA),))
+    assert sent.startswith(b"DKIM-Signature: ")
+    assert Again(sent, exact=True) == again(signed)
 
 
 def test_a_mail_that_was_never_made_is_refused(make_world: MakeWorld) -> None:

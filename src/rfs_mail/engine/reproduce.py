@@ -127,8 +127,9 @@ def _secret_of(made: Mapping[str, Any], keys: Keys) -> bytes | None:
 def _causes(composer: Composer, row: AnyRow, found: Sequence[Difference]) -> Iterator[str]:
     """What is known to have changed since, as sentences; the first is the likely one."""
     made: Mapping[str, Any] = row.made
+    if any(one.part == f"header {SIGNATURE}" for one in found):
+        yield from _signing(composer, made, found)
     if only_signature(found):
-        yield "the mail is the same and the signature is not: the DKIM key, selector or domain was replaced"
         return
     known = False
     if _secret_of(made, composer.keys) is None:
@@ -148,5 +149,13 @@ def _causes(composer: Composer, row: AnyRow, found: Sequence[Difference]) -> Ite
         yield f"the person's address may have been another one; it is {row.mailbox} now"
     if not known:
         yield "nothing that is kept with it has changed: the row was edited by hand, or this is a bug. Report it"
-    if any(one.part == f"header {SIGNATURE}" for one in found):
-        yield f"{SIGNATURE} differs because the rest does, or because the DKIM key was replaced"
+
+
+def _signing(composer: Composer, made: Mapping[str, Any], found: Sequence[Difference]) -> Iterator[str]:
+    """Why the signature is another one."""
+    said = made.get("dkim")
+    if said is not None and composer.signers.again(said) is None:
+        names = " and ".join(f"{selector}._domainkey.{said['domain']}" for selector in said["selectors"])
+        yield f"it was signed by {names}, whose key is not in the settings any more"
+    elif only_signature(found):
+        yield "the mail is the same and the signature is not: the DKIM key was replaced under the same selector"

@@ -3,7 +3,7 @@ Is this installation fit to send? Settings, files, database, relays, the domains
 
     here.py     settings, files, secrets, database, disk, the last pass
     relays.py   each relay: reachable, EHLO, TLS, login, the name of its address
-    domains.py  each domain that sends: SPF, DMARC, alignment, MX
+    domains.py  each domain that sends: SPF, DKIM, DMARC, alignment, MX
     pages.py    base_url and the button of RFC 8058
 
 Everything is looked at at once and nothing is changed. Each check is one line, and each waits a limited time: where a
@@ -13,11 +13,12 @@ network swallows packets, the whole takes less than half a minute.
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from rfs_mail.core.campaign import ReleaseContent
 from rfs_mail.core.checkup import Check, Outcome, skipped
+from rfs_mail.core.dkim import Signers
 from rfs_mail.core.tokens import Keys
 from rfs_mail.engine.doctor import domains, here, pages, relays
 from rfs_mail.network import Resolver, outgoing_address
@@ -35,8 +36,8 @@ class Installation:
     """
     What is looked at. `relays` are (name, settings); `keys` None where there is no secret.
 
-    `trust` replaces the certificates that https is checked against, `outgoing` says what address this machine sends
-    from.
+    `signing` says why the keys of `signers` could not be read, "" where they could. `trust` replaces the certificates
+    that https is checked against, `outgoing` says what address this machine sends from.
     """
 
     settings: Settings
@@ -44,6 +45,8 @@ class Installation:
     relays: tuple[tuple[str, Relay], ...]
     keys: Keys | None
     now: datetime
+    signers: Signers = field(default_factory=Signers)
+    signing: str = ""
     trust: ssl.SSLContext | None = None
     outgoing: Callable[[], str | None] = outgoing_address
 
@@ -75,7 +78,7 @@ async def examine(what: Installation, name_server: str | None = None) -> Report:
     looked = asyncio.create_task(here.database(what.store, what.settings, what.now, seconds=DATABASE_SECONDS))
     sends = any(relays.leaves_folder(relay) for _, relay in what.relays)
     going = [
-        asyncio.create_task(here.files(what.settings)),
+        asyncio.create_task(here.files(what.settings, what.signers, what.signing)),
         asyncio.create_task(_database_checks(looked)),
         *(
             asyncio.create_task(
@@ -85,7 +88,7 @@ async def examine(what: Installation, name_server: str | None = None) -> Report:
             )
             for name, relay in what.relays
         ),
-        asyncio.create_task(_domain_checks(looked, resolver, dns, sends=sends)),
+        asyncio.create_task(_domain_checks(looked, resolver, dns, what.signers, sends=sends)),
         asyncio.create_task(
             _bounded("base_url", NETWORK_SECONDS, pages.check(what.settings, what.keys, sends=sends, trust=what.trust))
         ),
@@ -101,10 +104,10 @@ async def _database_checks(looked: "asyncio.Task[tuple[list[Check], ReleaseConte
 
 async def _domain_checks(
     looked: "asyncio.Task[tuple[list[Check], ReleaseContent | None]]", resolver: Resolver,
-    dns: "asyncio.Task[str]", *, sends: bool,
+    dns: "asyncio.Task[str]", signers: Signers, *, sends: bool,
 ) -> Sequence[Check]:  # fmt: skip
     _, content = await looked
-    return await _bounded("domains", DOMAIN_SECONDS, domains.check(content, resolver, dns, sends=sends))
+    return await _bounded("domains", DOMAIN_SECONDS, domains.check(content, resolver, dns, signers, sends=sends))
 
 
 async def _bounded(name: str, seconds: float, checks: Awaitable[Sequence[Check]]) -> Sequence[Check]:

@@ -1,11 +1,13 @@
-"""Each domain that sends, as receivers see it: SPF, DMARC, alignment, and who takes what comes back."""
+"""Each domain that sends, as receivers see it: SPF, DKIM, DMARC, alignment, and who takes what comes back."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rfs_mail.core.campaign import Entity, ReleaseContent
 from rfs_mail.core.checkup import Check, fail, ok, skipped, warn
+from rfs_mail.core.dkim import Signer, Signers, compare
 from rfs_mail.core.domain_records import (
     MOST_LOOKUPS,
     Question,
@@ -45,7 +47,7 @@ async def reach(resolver: Resolver) -> str:
 
 
 async def check(
-    content: ReleaseContent | None, resolver: Resolver, dns: "asyncio.Task[str]", *, sends: bool
+    content: ReleaseContent | None, resolver: Resolver, dns: "asyncio.Task[str]", signers: Signers, *, sends: bool
 ) -> Sequence[Check]:
     """The lines of all domains, each domain once."""
     if content is None:
@@ -61,8 +63,12 @@ async def check(
         except MessageError as error:
             wrong.append(fail(f"entity {entity.id}", str(error).rstrip("."), "Mend it in the entities file."))
             continue
-        names += _checks_of(sender, resolver)
+        keys = signers.of(entity.from_address)
+        names += _checks_of(sender, keys, resolver)
+        if not keys:
+            wrong.append(_unsigned(sender, is_meant=not signers.by_domain))
     todo = dict(names)
+    wrong = list(dict.fromkeys(wrong))
     if away:
         return [*wrong, *(skipped(name, away) for name in todo)]
     return [*wrong, *await asyncio.gather(*(_known(name, look) for name, look in todo.items()))]
@@ -76,14 +82,18 @@ def _sender(entity: Entity) -> Sender:
     )
 
 
-def _checks_of(sender: Sender, resolver: Resolver) -> list[tuple[str, Callable[[], Awaitable[Check]]]]:
+def _checks_of(
+    sender: Sender, keys: Sequence[Signer], resolver: Resolver
+) -> list[tuple[str, Callable[[], Awaitable[Check]]]]:
     """(name, look) of every check of an entity; two entities of one domain have the same."""
     author, bounce, reply = sender.author, sender.bounce, sender.reply
     return [
         (f"SPF {bounce}", lambda: _spf(resolver, bounce, is_return_path=True)),
         *([(f"SPF {author}", lambda: _spf(resolver, author, is_return_path=False))] if author != bounce else []),
+        *((f"DKIM {key.record_name}", partial(_dkim, resolver, key)) for key in keys),
         (f"DMARC {author}", lambda: _dmarc(resolver, author)),
         (f"alignment {author}", lambda: _alignment(resolver, author, bounce)),
+        *([(f"DKIM alignment {author}", lambda: _dkim_alignment(resolver, author, keys[0].domain))] if keys else []),
         (f"MX {bounce}", lambda: _mx(resolver, bounce, "bounces")),
         *([(f"MX {reply}", lambda: _mx(resolver, reply, "answers"))] if reply != bounce else []),
     ]
@@ -141,6 +151,40 @@ async def _alignment(resolver: Resolver, author: str, bounce: str) -> Check:
         name, f"SPF of the return path {bounce} does not count for {author}: {why}",
         f"Take a bounce_domain under {one.domain}, or publish a DMARC record there.",
     )  # fmt: skip
+
+
+def _unsigned(sender: Sender, *, is_meant: bool) -> Check:
+    """An entity whose mail no key signs: as meant where no key is set, and worth a word where one is."""
+    name = f"DKIM {sender.author}"
+    if is_meant:
+        return skipped(name, "mail is not signed here", "See that your relay signs it, or set [dkim].")
+    return warn(name, "no key signs for it, so its mail goes out unsigned", "Add a [[dkim]] for it, or let its relay.")
+
+
+async def _dkim(resolver: Resolver, key: Signer) -> Check:
+    name = f"DKIM {key.record_name}"
+    answer = await resolver.ask(Question(RecordType.TXT, key.record_name))
+    if not answer.known:
+        raise UnknownAnswerError(f"TXT of {key.record_name} could not be looked up: {answer.why}")
+    found = compare(key, answer.values)
+    if not found.fits:
+        said, _, remedy = found.said.partition(". ")
+        return fail(name, said.rstrip("."), remedy or "Publish what `rfs-mail dkim show` says.")
+    if found.said:
+        return warn(name, found.said.rstrip("."), "Until then it is as if unsigned.")
+    return ok(name, f"the published key is ours ({key.algorithm.key_type}, {key.bits} bits)")
+
+
+async def _dkim_alignment(resolver: Resolver, author: str, signing: str) -> Check:
+    """Does the signature of `d=` count for From? (RFC 9989: relaxed, unless the record says adkim=s.)"""
+    name = f"DKIM alignment {author}"
+    one, two = await asyncio.gather(resolver.walk(tree_walk(author)), resolver.walk(tree_walk(signing)))
+    record = policy_of(one)
+    strict = record is not None and record.is_strict("adkim")
+    if aligned(one, two, strict=strict):
+        return ok(name, f"d={signing}")
+    why = "adkim=s asks for the very same domain" if strict else f"one is of {one.domain}, the other of {two.domain}"
+    return fail(name, f"a signature of d={signing} does not count for {author}: {why}", f"Set a [[dkim]] for {author}.")
 
 
 async def _mx(resolver: Resolver, domain: str, what: str) -> Check:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rfs_mail.core.campaign import ReleaseContent
 from rfs_mail.core.checkup import Check, fail, ok, skipped, warn
+from rfs_mail.core.dkim import Signers
 from rfs_mail.engine.live import look
 from rfs_mail.engine.status import SILENT
 from rfs_mail.errors import StoreError
@@ -31,9 +32,9 @@ LARGE_WAL = 256 * 1024**2
 """Octets of a write-ahead log that something keeps from being taken up."""
 
 
-async def files(settings: Settings) -> Sequence[Check]:
-    """Settings, secrets and folders."""
-    return [*_settings(settings), *_secrets(settings), _campaigns(settings)]
+async def files(settings: Settings, signers: Signers, signing: str) -> Sequence[Check]:
+    """Settings, secrets, signing keys and folders."""
+    return [*_settings(settings), *_secrets(settings), *_keys(signers, signing), _campaigns(settings)]
 
 
 def _settings(settings: Settings) -> Iterator[Check]:
@@ -64,6 +65,14 @@ def _secrets(settings: Settings) -> Iterator[Check]:
             yield ok(name, f"{length} characters")
     if settings.old_secret_keys:
         yield ok("old_secret_keys", f"{len(settings.old_secret_keys)}, so that older links go on working")
+
+
+def _keys(signers: Signers, trouble: str) -> Iterator[Check]:
+    if trouble:
+        yield fail("DKIM keys", trouble.rstrip("."), "Until then nothing is sent.")
+    for domain, found in signers.by_domain.items():
+        said = ", ".join(f"{one.selector} ({one.algorithm.key_type}, {one.bits} bits)" for one in found)
+        yield ok(f"DKIM key {domain}", said)
 
 
 def _campaigns(settings: Settings) -> Check:
