@@ -13,6 +13,7 @@ from benchmarks import folders, peers
 from benchmarks.__main__ import main
 from benchmarks.catalogue import BY_NAME, MEASURED, PROMISES
 from benchmarks.clocks import percentile
+from benchmarks.pipelining import show as show_pipelining
 from benchmarks.processes import ROOT, end
 from benchmarks.report import Found, line
 
@@ -107,6 +108,29 @@ def test_a_percentile_is_one_of_the_values() -> None:
     assert percentile([float(n) for n in range(100, 0, -1)], 0.99) == 99.0
     assert percentile([3.0, 1.0, 2.0], 0.99) == 3.0
     assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+
+
+def test_the_gain_of_early_commands_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """A row for each distance, a figure and a ratio for each manner; the first is what the others are held against."""
+    show_pipelining(0.5)
+    rows = [row.strip("| ").split(" | ") for row in capsys.readouterr().out.splitlines() if row.startswith("| ")]
+    assert [row[0] for row in rows] == ["round trip", "20 ms", "80 ms"]
+    assert all(len(row) == 7 and row[2] == "1.00" for row in rows[1:])
+    assert all(float(figure) > 0 for row in rows[1:] for figure in row[1:])
+
+
+def test_the_sink_notes_when_whose_mail_came() -> None:
+    """Recipients that were asked for, once their message was taken; nobody else."""
+    command = [sys.executable, "-m", "benchmarks.sink", "--note", "person"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        port = int(cast(IO[str], process.stdout).readline())
+        peers.pipelined(port, b"Subject: x\r\n\r\nx\r\n", 3)
+        said, _ = process.communicate(timeout=20)
+    finally:
+        end(process)
+    noted, taken = said.splitlines()
+    assert ([peers.RECIPIENT], "3") == (list(json.loads(noted)), taken)
 
 
 @pytest.mark.parametrize("client", [peers.pipelined, peers.plain])

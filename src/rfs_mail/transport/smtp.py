@@ -157,12 +157,13 @@ class SmtpTransport:
         """Close a connection; its place is free when it is closed, so that the relay never sees more than agreed."""
         if wire.usable:
             self._wires.discard(wire)
-            self._start(self._quit(wire))
+            wire.begin_quit()
+            self._start(self._leave_place_of(wire))
         else:
             wire.abort()
 
-    async def _quit(self, wire: Wire) -> None:
-        await wire.quit()
+    async def _leave_place_of(self, wire: Wire) -> None:
+        await asyncio.shield(wire.closed)
         self._leave_place()
 
     def _start(self, work: Coroutine[None, None, None]) -> None:

@@ -228,15 +228,17 @@ class Wire(asyncio.Protocol):
         """Close at once; what was not sent yet is never sent."""
         self._lose("closed by us")
 
-    async def quit(self) -> None:
-        """Say QUIT and wait, for a few seconds, until the connection is closed. For one between two messages."""
-        if not self._quitting and not self._gone:
-            self._quitting = True
-            self._transport.write(b"QUIT\r\n")
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_later(_FAREWELL_SECONDS, self._transport.abort)
-        await asyncio.shield(self.closed)
+    def begin_quit(self) -> None:
+        """
+        Say QUIT, for a connection between two messages; `closed` is done a few seconds later at most.
+
+        From here on nothing is asked of the pool any more.
+        """
+        self._quitting = True
+        self._transport.write(b"QUIT\r\n")
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(_FAREWELL_SECONDS, self._transport.abort)
 
     # --- called by the event loop ---
 
