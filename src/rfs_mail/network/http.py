@@ -9,6 +9,9 @@ from rfs_mail.errors import RfsMailError
 from rfs_mail.network.patience import addresses
 
 _MOST = 64 * 1024
+_GOODBYE = 1.0
+"""Seconds for a server to let go of the connection."""
+
 _AGENT = "rfs-mail doctor"
 
 
@@ -70,7 +73,16 @@ async def post_form(url: str, form: str, *, trust: ssl.SSLContext | None = None)
     except (OSError, EOFError, asyncio.LimitOverrunError, ValueError) as error:
         raise NoReplyError(f"{host}:{port} answered something that is not HTTP") from error
     finally:
-        writer.close()
+        await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    try:
+        async with asyncio.timeout(_GOODBYE):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
 
 
 def _reply(head: bytes, body: bytes) -> Reply:

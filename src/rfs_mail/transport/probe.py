@@ -16,6 +16,8 @@ from rfs_mail.errors import TransportError
 from rfs_mail.transport.relay import Relay, Tls, own_name
 
 _LINE = 4096
+_GOODBYE = 1.0
+"""Seconds for a relay to let go of the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,16 @@ class _Probe:
         except OSError:
             pass  # it is over anyway
         finally:
-            self._writer.close()
+            await self._close(self._writer)
+
+    @staticmethod
+    async def _close(writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        try:
+            async with asyncio.timeout(_GOODBYE):
+                await writer.wait_closed()
+        except (OSError, TimeoutError):
+            writer.transport.abort()
 
     async def _ehlo(self) -> None:
         assert self._writer is not None
