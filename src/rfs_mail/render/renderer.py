@@ -4,6 +4,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 from typing import Final
 
@@ -18,6 +19,9 @@ from rfs_mail.render.writing import finished_text
 
 KEPT_TEMPLATES: Final = 256
 """How many compiled mails and titles one renderer keeps; the least recently used goes first."""
+
+_AT_A_TIME: Final = 2_000
+"""Pieces that are joined before their length is looked at; each is a text of the template or a printed value."""
 
 _TAG: Final = re.compile(r"\{[{%#]")
 _DYNAMIC_TARGET: Final = re.compile(
@@ -40,14 +44,15 @@ class _Part:
         if self.root is None:
             return self.static or ""
         context = self.environment.context_class(self.environment, values, path, {})
-        pieces: list[str] = []
-        size = 0
-        for piece in self.root(context):
-            size += len(piece)
-            if size > LONGEST_TEXT:
-                raise TemplateFault(f"it grows beyond {LONGEST_TEXT // 1024} kB; look for a loop without an end")
-            pieces.append(piece)
-        return "".join(pieces)
+        pieces = self.root(context)
+        text = "".join(islice(pieces, _AT_A_TIME))  # all of it, for nearly every mail
+        while more := list(islice(pieces, _AT_A_TIME)):
+            text += "".join(more)
+            if len(text) > LONGEST_TEXT:
+                break
+        if len(text) > LONGEST_TEXT:
+            raise TemplateFault(f"it grows beyond {LONGEST_TEXT // 1024} kB; look for a loop without an end")
+        return text
 
 
 @dataclass(frozen=True, slots=True)
