@@ -39,7 +39,8 @@ class Promise:
 PROMISES = (
     Promise("send", "mails a second, the whole path, unsigned, SQLite, one process",
             "mails/s", "more", 2_500, 5_000, 100_000, 20_000, module="sending"),
-    Promise("send-signed", "the same, signed with RSA-2048", "mails/s", "more", 1_500, 3_000, 100_000, 20_000),
+    Promise("send-signed", "the same, signed with RSA-2048", "mails/s", "more", 1_500, 3_000, 100_000, 20_000,
+            module="signing"),
     Promise("send-postgres", "the same on PostgreSQL with two worker processes, signed",
             "mails/s", "more", 2_000, 2_800, 100_000, 20_000),
     Promise("enroll", "1,000,000 people enrolled by a segment, in chunks",
