@@ -1,5 +1,6 @@
 """base_url and the one-click of RFC 8058, pressed with a token that belongs to nobody."""
 
+import asyncio
 import ssl
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from rfs_mail.transport.relay import is_loopback
 
 FORM = "List-Unsubscribe=One-Click"
 """What mail programs send (RFC 8058 section 3.1)."""
+
+PAGE_SECONDS = 10.0
 
 
 async def check(settings: Settings, keys: Keys | None, *, sends: bool, trust: ssl.SSLContext | None) -> Sequence[Check]:
@@ -40,9 +43,10 @@ async def _one_click(base: str, keys: Keys, trust: ssl.SSLContext | None, *, is_
     name = "one-click"
     url = f"{base}/u/{make(Kind.UNSUBSCRIBE, PROBE, keys)}"
     try:
-        reply = await post_form(url, FORM, trust=trust)
-    except (NoReplyError, NoAddressError) as error:
-        said = str(error).rstrip(".")
+        async with asyncio.timeout(PAGE_SECONDS):
+            reply = await post_form(url, FORM, trust=trust)
+    except (NoReplyError, NoAddressError, TimeoutError) as error:
+        said = str(error).rstrip(".") or f"{base} does not answer within {PAGE_SECONDS:.0f} seconds"
         start = "Start `rfs-mail run` or `rfs-mail web`; then see what stands before it."
         return fail(name, said, start) if is_needed else skipped(name, said, start)
     judged = _judged(name, base, reply)

@@ -16,7 +16,7 @@ from rfs_mail.transport.relay import Relay, Tls, parse_relay_url
 SOON = 21
 """Days before a certificate ends at which it is worth saying."""
 
-_ONE_SECONDS = 12.0
+_ONE_SECONDS = 8.0
 """For one address of a relay."""
 
 _WANTED = ("PIPELINING", "SIZE", "8BITMIME", "DSN")
