@@ -169,3 +169,24 @@ def test_an_answer_in_a_wait_is_heard_at_once(make_world: MakeWorld) -> None:
     assert done.woken == 1
     world.tick("11-23 12:00")
     assert [row[1:] for row in world.sent][2:] == [("p1", "two")]
+
+
+@pytest.mark.parametrize("at_", ["", "at: +1d, ", "at: entry + 1d, "])
+def test_a_fact_that_is_taken_back_wakes_nobody_for_good(make_world: MakeWorld, store: Store, at_: str) -> None:
+    """A tag by mistake, gone before the next look: she waits on, to the end that was hers."""
+    steps = f'{{key: one, mail: a}}\n{{key: heard, {at_}wait_for: tag("yes"), until: +3d}}\n{{key: two, mail: b}}'
+    world = make_world({"drip": drip(steps)}, store=store)
+    world.apply("11-23 10:00")
+    who = world.signs_up("maria", "11-23 10:00")
+    world.ticks("11-23 10:00", "11-24 10:00", "11-24 11:00")
+    before = world.enrollment()
+    assert before.waiting_since is not None
+    with world.store.begin() as connection:
+        people.add_tag(connection, who, "yes", now=world.now)
+    assert react(world.store, now=world.now).woken == 1
+    with world.store.begin() as connection:
+        people.remove_tag(connection, who, "yes")
+    world.tick("11-24 12:00")
+    assert (before.due_at, before.waiting_since) == (world.enrollment().due_at, world.enrollment().waiting_since)
+    world.tick("11-27 10:00")
+    assert world.steps()[1][:2] == ("heard", "timed_out")

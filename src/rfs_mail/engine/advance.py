@@ -24,6 +24,7 @@ from rfs_mail.core.expression import Expression
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.script import Script, StepTimes
 from rfs_mail.core.sequence import END, Node
+from rfs_mail.core.times import TimeExpr
 from rfs_mail.core.timing import Anchors, Instant, Moment, Planned, Unplannable, plan_step, resolve
 from rfs_mail.engine import changes
 from rfs_mail.engine.live import Live, Occurrence, look, moments_of_person, zone_of
@@ -560,14 +561,10 @@ class _Work:
                 _stand_at(traveller, node.next, self.now, self.now)
                 going_on.append(traveller)
                 continue
-            if traveller.id in began:
-                names = until.names
-                anchors = Anchors.of(self._moments(script, names, traveller))
-                end = resolve(until, anchors=anchors, previous=traveller.due_at or self.now, zone=traveller.zone)
-                ends = self.ends(script, traveller)
-                limits = [at for at in (end, ends) if isinstance(at, datetime)]
-                # A date that is not known never becomes "now": without any limit she waits for the fact itself.
-                traveller.due_at = min(limits) if limits else None
+            # Not planned: she was woken by a fact that no longer holds, and waits on to the same end.
+            if traveller.id in began or not traveller.planned:
+                came = traveller.due_at if traveller.id in began else self._turn_came(script, node, traveller)
+                traveller.due_at = self._wait_ends(script, until, traveller, came or self.now)
                 traveller.planned = True
                 if traveller.due_at is None or traveller.due_at > self.now:
                     continue
@@ -575,6 +572,18 @@ class _Work:
             _stand_at(traveller, node.next, self.now, self.now)
             going_on.append(traveller)
         return going_on
+
+    def _wait_ends(self, script: Script, until: TimeExpr, traveller: _Traveller, came: datetime) -> datetime | None:
+        """When a wait whose turn came then gives up; without any known limit she waits for the fact itself."""
+        anchors = Anchors.of(self._moments(script, until.names, traveller))
+        end = resolve(until, anchors=anchors, previous=came, zone=traveller.zone)
+        limits = [at for at in (end, self.ends(script, traveller)) if isinstance(at, datetime)]
+        return min(limits) if limits else None  # a date that is not known never becomes "now"
+
+    def _turn_came(self, script: Script, node: Node, traveller: _Traveller) -> datetime | None:
+        """When the turn of a wait came that has begun already, by what it was planned from."""
+        plan, _ = self.when(script, node, script.times[node.step.key], traveller)
+        return plan.due_at if isinstance(plan, Planned) else traveller.waiting_since
 
     def _branch(self, script: Script, node: Node, group: list[_Traveller]) -> list[_Traveller]:
         """The first arm that holds, else `else`."""

@@ -686,7 +686,11 @@ def wake_waiting(
     *,
     now: datetime,
 ) -> int:
-    """Let `advance` look at once at those whose `wait_for` has come true; returns how many."""
+    """
+    Let `advance` look at once at those whose `wait_for` has come true; returns how many.
+
+    They are no longer planned, so that who was woken for nothing is told from who has waited to the end.
+    """
     condition = compile_expression(expression, person=person, now=now, enrollment=enrollment, since=since_waiting())
     ready = list(
         connection.execute(
@@ -703,7 +707,7 @@ def wake_waiting(
         ).scalars()
     )
     if ready:
-        connection.execute(update(enrollment).where(enrollment.c.id.in_(ready)).values(due_at=now))
+        connection.execute(update(enrollment).where(enrollment.c.id.in_(ready)).values(due_at=now, planned=False))
     return len(ready)
 
 
