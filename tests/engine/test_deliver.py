@@ -565,3 +565,18 @@ def test_rendering_takes_the_person_as_she_is_now(make_world: MakeWorld) -> None
         people.set_fields(connection, 1, {"given_name": "Mary"}, now=world.now, source="staff")
     world.tick("11-24 10:00")
     assert b"Subject: Hi Mary\r\n" in world.transport.sent[1].message
+
+
+@pytest.mark.parametrize("campaign", ["drip", "running", "rfsmail"])
+@pytest.mark.parametrize("step", ["running", "drip", "rfsmail"])
+def test_names_may_be_the_same_and_the_mail_goes(make_world: MakeWorld, campaign: str, step: str) -> None:
+    """A step called like its campaign, its topic or us: receivers count four different words, and the mail leaves."""
+    world = make_world({campaign: drip(f"{{key: {step}, mail: a}}")})
+    world.apply("11-23 10:00")
+    world.signs_up("maria", "11-23 10:00")
+    world.tick()
+    (mail,) = world.transport.sent
+    line = next(line for line in mail.message.split(b"\r\n") if line.startswith(b"Feedback-ID: "))
+    words = line.decode().removeprefix("Feedback-ID: ").split(":")
+    assert (4, 4, "rfsmail") == (len(words), len(set(words)), words[-1])
+    assert [step, campaign, "running"] == [word.partition(".")[0] for word in words[:3]]

@@ -291,16 +291,21 @@ def _headers(
         reply_to=reply_to,
         list_name=list_name,
         list_id=f"{topic.replace('_', '-')}.{list_domain}",
-        feedback_id=(*_told_apart(step_key, campaign_id, topic), "rfsmail"),
+        feedback_id=(*_told_apart(step_key, campaign_id, topic), _SENDER),
         postal_address=postal_address,
         disclaimer=disclaimer,
     )
 
 
+_SENDER = "rfsmail"
+"""The last word of every Feedback-ID."""
+
+
 def _told_apart(step_key: str, campaign_id: str, topic: str) -> tuple[str, str, str]:
     """Step, campaign and topic for the Feedback-ID: receivers count by each word, so that none may name two things."""
-    campaign = f"{campaign_id}.campaign" if campaign_id == topic else campaign_id
-    return f"{step_key}.step" if step_key in (campaign_id, topic) else step_key, campaign, topic
+    step = f"{step_key}.step" if step_key in (campaign_id, topic, _SENDER) else step_key
+    campaign = f"{campaign_id}.campaign" if campaign_id in (topic, _SENDER) else campaign_id
+    return step, campaign, f"{topic}.topic" if topic == _SENDER else topic
 
 
 def mail_step(campaign: Campaign, key: str) -> Mail:
