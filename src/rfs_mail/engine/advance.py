@@ -34,7 +34,7 @@ from rfs_mail.store.enrollments import Position
 from rfs_mail.store.types import AnyRow
 
 CHUNK = 500
-"""Enrollments of the first transaction, and the fewest of a full one: each has a price of its own."""
+"""Enrollments of the first transaction. Half of them are the fewest of any full one: each has a price of its own."""
 
 MOST = 2_000
 """The most enrollments of a transaction."""
@@ -91,7 +91,7 @@ def advance(store: Store, *, now: datetime, pause: Callable[[], None] | None = N
         total = total.plus(done)
         if done.looked_at == size:
             fits = size * HELD_SECONDS / max(clock.monotonic() - began, 1e-6)
-            size = max(min(CHUNK, MOST), min(MOST, round((size + fits) / 2)))
+            size = max(1, CHUNK // 2, min(MOST, round((size + fits) / 2)))
         if pause is not None:
             pause()
 

@@ -32,7 +32,7 @@ CHUNK = 5_000
 HELD_SECONDS = 0.06
 """How long a transaction should hold the database, so that nobody waits long behind it; chunks get smaller by it."""
 
-SMALLEST = 500
+SMALLEST = 250
 """But not smaller than this: each has a price of its own."""
 
 _UTC = ZoneInfo("UTC")
@@ -61,7 +61,7 @@ def enroll(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
             for key in _walks_due(connection, live, name, script, now):
                 enrollments.begin_sweep(connection, name, key, now=now)
         walking = enrollments.campaigns_swept(connection)
-    size = CHUNK
+    size = min(4 * SMALLEST, CHUNK)  # until it is known how fast this machine is
     for name in live.scripts:
         while name in walking:
             with store.begin(patient=True) as connection:

@@ -22,6 +22,9 @@ CHUNK = 30_000
 BATCH = 2_000
 """The most rows merged in one transaction."""
 
+FIRST = 500
+"""Rows of the first transaction, before it is known how fast this machine is."""
+
 HELD_SECONDS = 0.07
 """How long a transaction should hold the database; batches get smaller where it takes longer."""
 
@@ -35,10 +38,11 @@ now and then, and must have a fair chance to find it free.
 class Turns:
     """Shares the database with others: how large a batch may be, and when the next may begin."""
 
-    def __init__(self, pause: Callable[[float], None]) -> None:
+    def __init__(self, pause: Callable[[float], None], *, first: int | None = None) -> None:
+        """`first`: the size to begin with; None: the largest, for who holds nobody up."""
         self._pause = pause
         self._free_until = 0.0
-        self.size = BATCH
+        self.size = BATCH if first is None else min(first, BATCH)
 
     def take(self, writer: BatchWriter, work: Callable[[Connection], T]) -> T:
         """Wait for our turn, do the work in a transaction, and give way."""
@@ -57,7 +61,7 @@ class Turns:
         held = ended - began
         self._free_until = ended + FREE_SHARE * held
         fits = self.size * HELD_SECONDS / max(held, 1e-6)
-        self.size = max(1, BATCH // 4, min(BATCH, round((self.size + fits) / 2)))
+        self.size = max(1, BATCH // 8, min(BATCH, round((self.size + fits) / 2)))
         return done
 
 

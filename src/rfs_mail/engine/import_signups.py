@@ -21,7 +21,7 @@ from rfs_mail.core.csv_rows import BadRow
 from rfs_mail.core.merging import Outcome
 from rfs_mail.core.signup_columns import match_columns
 from rfs_mail.core.signups import Note, Rejection, RowReader, Signup, Terms
-from rfs_mail.engine.import_batches import Turns, in_batches
+from rfs_mail.engine.import_batches import FIRST, Turns, in_batches
 from rfs_mail.engine.import_report import ImportReport, Tally
 from rfs_mail.engine.leftovers import Leftovers
 from rfs_mail.engine.signup_file import SignupFile, open_signup_file
@@ -175,7 +175,7 @@ class _Job:
             if found.kind == "dropped":
                 leftovers.drop(found)
 
-        turns = Turns(self.pause)
+        turns = Turns(self.pause, first=FIRST)
         with batch_writer(self.store) as writer:
             for batch in in_batches(self._signups(keep, note), turns):
 
