@@ -29,8 +29,10 @@ class Certificate:
         return context
 
 
-def make_certificate(folder: Path, *, host: str = "localhost", expired: bool = False) -> Certificate:
-    """Make one in `folder`; a client that takes `certificate` for its authority trusts it."""
+def make_certificate(
+    folder: Path, *, host: str = "localhost", address: str = "127.0.0.1", expired: bool = False
+) -> Certificate:
+    """Make one in `folder` for a host and an address; a client that takes `certificate` for its authority trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     begin = now() - timedelta(days=30)
@@ -44,7 +46,7 @@ def make_certificate(folder: Path, *, host: str = "localhost", expired: bool = F
         .not_valid_before(begin)
         .not_valid_after(end)
         .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(host), x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName([x509.DNSName(host), x509.IPAddress(ip_address(address))]), critical=False
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

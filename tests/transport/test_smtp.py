@@ -1,6 +1,7 @@
 """The SMTP transport against a real server, on both event loops."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -435,6 +436,18 @@ def test_a_certificate_that_is_not_to_be_trusted(
         assert server.messages == []
 
 
+def test_a_certificate_of_another_host_is_not_to_be_trusted(run: Run, message: bytes, tmp_path: Path) -> None:
+    """Signed by somebody we trust, but for a name that is not the relay's: nothing is sent."""
+    certificate = make_certificate(tmp_path, host="mail.example.org", address="127.0.0.2")
+    with SmtpServer(starttls=certificate.context) as server:
+        query = f"?tls=starttls&ca={certificate.certificate}"
+        (verdict,) = run(send_all(transport_to(server, query), (MARIA, message)))
+
+        assert (Rejected, Scope.SENDER) == (type(verdict), verdict.scope)
+        assert "certificate" in verdict.text
+        assert server.messages == []
+
+
 def test_verification_can_be_turned_off_by_name(run: Run, message: bytes, tmp_path: Path) -> None:
     """verify=no takes a self-made certificate."""
     with SmtpServer(starttls=make_certificate(tmp_path).context) as server:
@@ -577,3 +590,78 @@ def test_whatever_happens_the_verdicts_are_true(
         else:
             assert arrived[envelope.rcpt_to] == 0
     assert {raw} >= {received.data for received in server.messages}
+
+
+@pytest.mark.parametrize("phase", ["connect", "ehlo"])
+def test_who_has_no_connection_can_be_turned_away(run: Run, message: bytes, phase: str) -> None:
+    """Waiting for one that is being opened, or for a free one: nothing was handed over, so they may go elsewhere."""
+    with SmtpServer(script={"*": {phase: [Hang()]}}) as server:
+
+        async def story() -> tuple[list[Verdict], Verdict]:
+            transport = transport_to(server, connections=1)
+            await transport.open()
+            waiting = [asyncio.create_task(transport.send(MARIA, message)) for _ in range(3)]
+            await asyncio.to_thread(_wait_for_client, server)
+            transport.turn_away("it hangs")
+            verdicts = list(await asyncio.gather(*waiting))
+            after = await transport.send(ANA, message)
+            await transport.close()
+            return verdicts, after
+
+        verdicts, after = run(story())
+        assert [(Phase.CONNECT, Scope.CONNECTION, "it hangs")] * 3 == [
+            (verdict.phase, verdict.scope, verdict.text) for verdict in verdicts if isinstance(verdict, Deferred)
+        ]
+        assert isinstance(after, Accepted)
+        assert 1 == server.accepted
+
+
+@pytest.mark.parametrize(
+    ("phase", "verdict"), [("mail", Deferred), ("rcpt", Deferred), ("data", Deferred), ("dot", Accepted)]
+)
+def test_a_relay_that_says_nothing_is_hung_up_on(run: Run, message: bytes, phase: str, verdict: type[Verdict]) -> None:
+    """Whose final dot may have left waits for its answer; everybody else is told at once that nothing was taken."""
+    with SmtpServer(script={"*": {phase: [Slow(0.3)]}}) as server:
+
+        async def story() -> list[Verdict]:
+            transport = transport_to(server, connections=1)
+            await transport.open()
+            sending = [asyncio.create_task(transport.send(MARIA, message)) for _ in range(3)]
+            await asyncio.to_thread(server.wait_for_command, "DATA" if phase == "dot" else phase.upper())
+            await asyncio.sleep(0.05)
+            transport.turn_away("it says nothing", hang_up=True)
+            verdicts = list(await asyncio.gather(*sending))
+            await transport.close()
+            return verdicts
+
+        first, *others = run(story())
+        assert isinstance(first, verdict)
+        assert [(Deferred, Scope.CONNECTION, "it says nothing")] * 2 == [
+            (type(one), getattr(one, "scope", None), one.text) for one in others
+        ]
+
+
+def test_who_has_a_connection_is_not_turned_away(run: Run, message: bytes) -> None:
+    """What was begun ends by its own answer."""
+    with SmtpServer(script={"*": {"dot": [Slow(0.1)]}}) as server:
+
+        async def story() -> Verdict:
+            transport = transport_to(server, connections=1)
+            await transport.open()
+            sending = asyncio.create_task(transport.send(MARIA, message))
+            await asyncio.to_thread(server.wait_for_command, "DATA")
+            transport.turn_away("it rests")
+            verdict = await sending
+            await transport.close()
+            return verdict
+
+        assert isinstance(run(story()), Accepted)
+
+
+def _wait_for_client(server: SmtpServer) -> None:
+    """Until somebody has connected."""
+    for _ in range(1000):
+        if server.connections:
+            return
+        time.sleep(0.01)
+    raise TimeoutError("nobody came")

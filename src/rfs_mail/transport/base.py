@@ -36,6 +36,14 @@ class Transport(Protocol):
         """Carry one message to one recipient, and wait for what the far side says."""
         ...
 
+    def turn_away(self, why: str, *, hang_up: bool = False) -> None:
+        """
+        Answer at once, with a failed connection, all who wait and of whose message nothing was handed over yet.
+
+        `hang_up`: also those that were begun and cannot have been taken, because their end has not left.
+        """
+        ...
+
     async def close(self) -> None:
         """Let what is under way end, then let go of everything. A second call does nothing."""
         ...

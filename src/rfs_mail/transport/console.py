@@ -39,5 +39,8 @@ class ConsoleTransport:
         out.flush()
         return Accepted(250, "2.0.0", "printed")
 
+    def turn_away(self, why: str, *, hang_up: bool = False) -> None:
+        """Nobody waits here."""
+
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -51,6 +51,9 @@ class InboxTransport:
             return connection_failed(Phase.CONNECT, f"the inbox folder cannot be written: {error.strerror}")
         return Accepted(250, "2.0.0", name)
 
+    def turn_away(self, why: str, *, hang_up: bool = False) -> None:
+        """Nobody waits here."""
+
     async def close(self) -> None:
         """Nothing to let go of: every file is on disk."""
 

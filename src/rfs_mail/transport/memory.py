@@ -62,6 +62,9 @@ class MemoryTransport:
         self.sent.append(Sent(envelope, message, verdict))
         return verdict
 
+    def turn_away(self, why: str, *, hang_up: bool = False) -> None:
+        """Nobody waits here."""
+
     async def close(self) -> None:
         """Stop; keeps what is there."""
         self.is_open = False

@@ -53,6 +53,8 @@ class SmtpTransport:
         """Places taken: connections, and those that are being opened or closed."""
         self._waiting: deque[Mail] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._opening: dict[asyncio.Task[None], Mail] = {}
+        """Connections that are being opened, and for which message."""
         self._all_back: asyncio.Future[None] | None = None
 
     @property
@@ -81,6 +83,22 @@ class SmtpTransport:
             if mail.wire is not None:
                 mail.wire.give_up(mail)
             raise
+
+    def turn_away(self, why: str, *, hang_up: bool = False) -> None:
+        """
+        Let nobody wait for a connection any more, nor for one to be opened.
+
+        Messages that have a connection go on; with `hang_up` only those whose final dot may have left.
+        """
+        verdict = connection_failed(Phase.CONNECT, why)
+        while self._waiting:
+            self._waiting.popleft().resolve(verdict)
+        for task, mail in self._opening.items():
+            mail.resolve(verdict)
+            task.cancel()
+        if hang_up:
+            for wire in list(self._wires):
+                wire.hang_up(why)
 
     async def close(self) -> None:
         """Refuse new messages, let those under way end, then say QUIT on every connection."""
@@ -122,12 +140,17 @@ class SmtpTransport:
 
     async def _open_for(self, mail: Mail) -> None:
         """Fill a place with a new connection, for this message first; or give the place on to the next."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._opening[task] = mail
         try:
             opened = await self._connect()
         except BaseException as error:
             mail.resolve(connection_failed(Phase.CONNECT, f"{type(error).__name__}: {error}"))
             self._leave_place()
             raise
+        finally:
+            del self._opening[task]
         if not isinstance(opened, Wire):
             mail.resolve(opened)
             self._leave_place()

@@ -228,6 +228,16 @@ class Wire(asyncio.Protocol):
         """Close at once; what was not sent yet is never sent."""
         self._lose("closed by us")
 
+    def hang_up(self, why: str) -> None:
+        """Let go of every message whose final dot cannot have left: the far side said nothing for too long."""
+        front, behind = self._front, self._behind
+        if behind is not None:
+            self._abandon_behind()
+            behind.resolve(connection_failed(Phase.MAIL, why))
+        if front is not None and not front.dot_left:
+            front.moved = True  # so that it is not begun anew here
+            self._lose(why)
+
     def begin_quit(self) -> None:
         """
         Say QUIT, for a connection between two messages; `closed` is done a few seconds later at most.
