@@ -22,15 +22,18 @@ from rfs_mail.core.campaign import ReleaseContent
 from rfs_mail.core.dkim import Algorithm, Signer, Signers, load_signer
 from rfs_mail.core.duration import parse_duration
 from rfs_mail.core.eligibility import Caps
+from rfs_mail.core.send_hours import parse_rate
 from rfs_mail.core.tokens import Keys, digest_key
 from rfs_mail.engine.compose import Composer
 from rfs_mail.engine.composers import Composers
 from rfs_mail.engine.deliver import Deliverer, Way
-from rfs_mail.engine.dispatch import Pool, Route
+from rfs_mail.engine.dispatch import Pool
 from rfs_mail.engine.doctor import Installation
 from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.live import Live, look
 from rfs_mail.engine.machine import Machine, new_holder
+from rfs_mail.engine.relays import PATIENCE
+from rfs_mail.engine.routing import Route
 from rfs_mail.errors import SettingsError, TimeError
 from rfs_mail.handoff.local import LocalHandOff
 from rfs_mail.render import Renderer
@@ -104,8 +107,6 @@ class App:
     @cached_property
     def composer(self) -> Composer:
         """What writes the messages. Raises SettingsError for a setting that would promise what is not done."""
-        if any(relay.rate for relay in self.settings.relay):
-            raise SettingsError("relay.rate is not kept to yet. Take it out; `send: {rate: ...}` of a campaign is.")
         return Composer(self.renderer, self.keys, self.settings.base_url.rstrip("/"), self.signers)
 
     @cached_property
@@ -158,6 +159,11 @@ class App:
             outlets[outlet.name] = outlet
         return outlets
 
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """The ways out as dispatch and staff see them. Raises SettingsError naming the relay."""
+        return tuple(_route(one.name, one.relay) for one in self.outlets.values())
+
     @property
     def sends_locally(self) -> bool:
         """Does every way out stay on this machine?"""
@@ -180,19 +186,23 @@ class App:
         except TimeError as error:
             raise SettingsError(f"keep_messages: {error}") from error
 
-    def machine(self, *, now: Callable[[], datetime] | None = None) -> Machine:
-        """The verbs of this process, not started. `now` replaces the civil clock, as `tick --at` does."""
+    def machine(self, *, now: Callable[[], datetime] | None = None, patience: float = PATIENCE) -> Machine:
+        """
+        The verbs of this process, not started. `now` replaces the civil clock, as `tick --at` does.
+
+        `patience`: seconds of machine time that a relay may be silent with mail of ours before it is given up.
+        """
         outlets = self.outlets.values()
         ways = {one.name: Way(one.name, one.transport, one.relay.connections * self.settings.window) for one in outlets}
         keep = self._keep_messages()
         deliverer = Deliverer(
             self.store, Composers(self.composer, self._composing_processes), ways,
             Rules(self.caps, self.settings.only_to), new_holder(), now or self.now, keep_messages=keep is not None,
+            patience=patience,
         )  # fmt: skip
         for address in self.unsigned():
             LOG.warning("no [dkim] signs mail from %s: it goes out unsigned, unless its relay signs", address)
-        pool = Pool(tuple(Route(one.name, one.relay.weight, one.relay.entities) for one in outlets))
-        return Machine(self.store, LocalHandOff(), deliverer, pool, clock.breathe, keep)
+        return Machine(self.store, LocalHandOff(), deliverer, Pool(self.routes), clock.breathe, keep)
 
     def installation(self) -> Installation:
         """What `doctor` looks at. Opens nothing: what cannot be opened is a finding."""
@@ -269,7 +279,9 @@ def _outlet(relay: Relay, number: int, settings: Settings) -> Outlet:
         case "smtp" | "smtps":
             address = parse_relay_url(url)
             local = address.is_loopback
-            transport = SmtpTransport(address, connections=relay.connections)
+            transport = SmtpTransport(
+                address, connections=relay.connections, messages_per_connection=relay.messages_per_connection
+            )
         case "inbox":
             transport = InboxTransport(settings.folder / rest if rest else settings.inbox_dir)
         case "console":
@@ -281,6 +293,20 @@ def _outlet(relay: Relay, number: int, settings: Settings) -> Outlet:
                 f"relay {number}: {kind!r} is no kind of relay. Use smtp://host:port, inbox: or console:."
             )
     return Outlet(_name_of(relay, number), relay, transport, local)
+
+
+def _route(name: str, relay: Relay) -> Route:
+    try:
+        rate = parse_rate(relay.rate) if relay.rate else None
+    except TimeError as error:
+        raise SettingsError(f"The rate of relay {name!r}: {error}") from error
+    if relay.stands_in and relay.entities:
+        raise SettingsError(
+            f"Relay {name!r} names entities and stands_in: one that stands in takes everybody's. Take out one of both."
+        )
+    return Route(
+        name, relay.weight, relay.entities, relay.connections, rate, relay.messages_per_connection, relay.stands_in
+    )
 
 
 def _name_of(relay: Relay, number: int) -> str:

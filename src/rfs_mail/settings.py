@@ -37,9 +37,14 @@ class Relay(BaseModel):
     url: SecretStr
     name: str = ""
     connections: int = Field(default=20, ge=1, le=500)
+    messages_per_connection: int = Field(default=1000, ge=1)
     weight: int = Field(default=1, ge=0)
+    """Its share; 0: a spare, used while the others rest."""
     rate: str | None = None
+    """`14/s`, `25000/h`: over all processes."""
     entities: tuple[str, ...] = ()
+    stands_in: bool = False
+    """Also takes the mail of entities that have relays of their own, while all of those rest."""
 
 
 class Caps(BaseModel):

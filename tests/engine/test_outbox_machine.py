@@ -73,7 +73,7 @@ class Hands:
         self.given: list[tuple[int, int]] = []
         self.ranks: dict[Rank, list[tuple[int, int]]] = {}
 
-    def give(self, connection: Connection, batches: Any, *, rank: Rank = Rank.REST) -> None:
+    def give(self, connection: Connection, batches: Any, *, lane: str, rank: Rank = Rank.REST) -> None:
         """Keep them once they are committed, and in which order they go."""
         after_commit(connection, lambda: self.ranks.setdefault(rank, []).extend(batches))
         after_commit(connection, lambda: self.given.extend(batches))

@@ -20,10 +20,12 @@ async def serving(handoff: LocalHandOff, run_batch: Callable[[int, int], Awaitab
     return task
 
 
-def give(store: Store, handoff: LocalHandOff, *batches: Given, fail: bool = False, rank: Rank = Rank.REST) -> None:
+def give(
+    store: Store, handoff: LocalHandOff, *batches: Given, fail: bool = False, lane: str = "main", rank: Rank = Rank.REST
+) -> None:
     """Give in a transaction that is committed, or not."""
     with store.begin() as connection:
-        handoff.give(connection, batches, rank=rank)
+        handoff.give(connection, batches, lane=lane, rank=rank)
         if fail:
             raise RuntimeError("the machine went down")
 
@@ -246,3 +248,30 @@ def test_a_batch_that_raises_is_a_bug_and_is_heard_of(sqlite_store: Store) -> No
         await handoff.stop(1)
 
     asyncio.run(story())
+
+
+def test_a_lane_that_hangs_holds_up_nobody_else(sqlite_store: Store) -> None:
+    """All workers of one relay wait for ever; the other one's batches are run, every one of them."""
+    done: list[int] = []
+
+    async def story() -> None:
+        handoff = LocalHandOff(concurrency=2)
+        hanging = asyncio.Event()
+
+        async def run_batch(batch_id: int, _epoch: int) -> None:
+            if batch_id < 100:
+                await hanging.wait()
+            done.append(batch_id)
+            if len(done) == 5:
+                hanging.set()
+
+        task = await serving(handoff, run_batch)
+        give(sqlite_store, handoff, *[(number, 1) for number in range(6)], lane="hangs")
+        give(sqlite_store, handoff, *[(100 + number, 1) for number in range(5)], lane="goes")
+        await handoff.idle()
+        await handoff.stop(1)
+        await task
+
+    asyncio.run(story())
+    assert [100, 101, 102, 103, 104] == done[:5]
+    assert 11 == len(done)

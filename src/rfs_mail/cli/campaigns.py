@@ -29,6 +29,7 @@ from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.preview import For, Previewed, compose_test
 from rfs_mail.engine.preview import preview as preview_mails
 from rfs_mail.engine.preview import send_test as carry_out
+from rfs_mail.engine.routing import tiers
 from rfs_mail.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="List, show, preview, pause and resume campaigns.")
@@ -226,11 +227,10 @@ def send_test(
 
 
 def _outlet(app: App, campaign: str) -> Outlet:
-    """The first relay that takes mail of this campaign's entity."""
+    """The relay that takes mail of this campaign's entity before the others."""
     entity = load_project(app.settings).campaigns[campaign].entity
-    for outlet in app.outlets.values():
-        if not outlet.relay.entities or entity in outlet.relay.entities:
-            return outlet
+    for tier in tiers(app.routes, entity):
+        return app.outlets[tier[0].name]
     raise UsageError(f"No relay takes mail of {entity}. Add it to the `entities` of a [[relay]] in rfs-mail.toml.")
 
 

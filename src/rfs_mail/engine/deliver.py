@@ -13,8 +13,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Concatenate, ParamSpec, TypedDict
+from datetime import datetime
+from typing import TypedDict
 from zlib import compress
 
 from sqlalchemy import Connection
@@ -25,18 +25,17 @@ from rfs_mail.core.lifecycle import DeliveryState
 from rfs_mail.core.local_time import local_date
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.retry import GiveUp, GiveUpReason, RetryAt, RetryPolicy
-from rfs_mail.core.verdict import Accepted, Deferred, Phase, Rejected, Scope, Uncertain, Verdict
+from rfs_mail.core.verdict import Accepted, Deferred, Rejected, Uncertain, Verdict
 from rfs_mail.engine.compose import Composed, Material
 from rfs_mail.engine.composers import Composers, Group, Unwritten
 from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.ledger import Ledger, Settlement
 from rfs_mail.engine.live import Live, look, zone_of
-from rfs_mail.store import outbox, people, problems, relays, releases
+from rfs_mail.engine.relays import PATIENCE, Again, Watch
+from rfs_mail.store import outbox, people, relays, releases
 from rfs_mail.store.database import Store
 from rfs_mail.store.outbox import LEASE, Claimed, Mark, Move
 from rfs_mail.transport.base import Envelope, Transport
-
-P = ParamSpec("P")
 
 LOG = logging.getLogger(__name__)
 
@@ -51,12 +50,6 @@ COMPOSED = 25
 
 KEPT_MATERIALS = 64
 """Revisions whose parts are kept at hand."""
-
-RELAY_PAUSE = timedelta(minutes=5)
-"""How long a relay rests that refuses us, not the mail."""
-
-CONNECTION_WAIT = timedelta(minutes=1)
-"""How long a mail waits whose connection broke before the final dot."""
 
 _BEFORE = (DeliveryState.CLAIMED,)
 _AFTER = (DeliveryState.SENDING, DeliveryState.UNCERTAIN)
@@ -101,15 +94,16 @@ class Deliverer:
     keep_messages: bool = False
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     tally: Tally = field(default_factory=Tally)
+    patience: float = PATIENCE
+    """Seconds of machine time that a relay may be silent with mail of ours, before the others are set free."""
 
     def __post_init__(self) -> None:
         self._materials: dict[int, Material] = {}
         self._ledger = Ledger(self.store, self.rules)
-        self._slots = {name: asyncio.Semaphore(way.slots) for name, way in self.ways.items()}
+        self._watch = Watch(
+            self.store, {name: (way.transport, way.slots) for name, way in self.ways.items()}, self.now, self.patience
+        )
         self._renewed = clock.monotonic()
-        self._resting: dict[str, datetime] = {}
-        self._in_trouble = set(self.ways)
-        """Ways that `status` may still call out of order; the first mail that goes clears that."""
         self._dropped: list[int] = []
         self._opening = asyncio.Lock()
         """One batch at a time is opened and, where processes died over its mails, tried out."""
@@ -122,17 +116,19 @@ class Deliverer:
         """Open the ways out and begin to commit and to renew leases."""
         for way in self.ways.values():
             await way.transport.open()
-        self._tasks = [asyncio.create_task(self._ledger.run()), asyncio.create_task(self._renew())]
+        self._tasks = [asyncio.create_task(work) for work in (self._ledger.run(), self._renew(), self._watch.run())]
 
     async def stop(self) -> None:
         """Commit what is entered, close the ways out. Call it when no batch is running any more."""
         self._ledger.end()
         if self._tasks:
-            commits, renewals = self._tasks
-            renewals.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await renewals
+            commits, *others = self._tasks
+            for task in others:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             await commits
+        await self._watch.tell()
         await self.composers.close()
         for way in self.ways.values():
             await way.transport.close()
@@ -161,7 +157,7 @@ class Deliverer:
     async def run_batch(self, batch_id: int, epoch: int) -> None:
         """Work off one batch; a stale one does nothing."""
         async with self._opening:
-            began = clock.monotonic()
+            began, as_of = clock.monotonic(), self._watch.changes
             try:
                 opened = await self.store.write(_open, batch_id, epoch, self.holder, self._materials)
             except DBAPIError as error:
@@ -174,26 +170,32 @@ class Deliverer:
                 await self._try_out(opened, batch_id, epoch)
         if not self._trusted:
             self._renewed = began  # an idle process renews nothing; this very lease is fresh
+        self._watch.learns(opened.relay, opened.standing, as_of=as_of)
         try:
             async with asyncio.TaskGroup() as group:
-                for begin in range(0, len(opened.rows), COMPOSED):
-                    if not self._may_send(opened.relay):
-                        return
-                    rows = opened.rows[begin : begin + COMPOSED]
-                    for row, written in zip(rows, await self._compose(opened, rows), strict=True):
-                        if isinstance(written, Unwritten):
-                            await self._give_up(row, written)
-                            continue
-                        if not self._may_send(opened.relay):
-                            return
-                        await self._slots[opened.relay].acquire()
-                        group.create_task(self._deliver(opened, row, epoch, written))
+                if not await self._begin(opened, epoch, group):
+                    await self._give_back(opened, batch_id, epoch)
         finally:
             try:
                 await self.store.write(outbox.close_batch, batch_id, epoch, now=self.now())
             except DBAPIError as error:
                 LOG.error("batch %d could not be closed, its lease brings the rest back: %s", batch_id, error.orig)
                 self._dropped.append(batch_id)
+
+    async def _begin(self, opened: "_Opened", epoch: int, group: asyncio.TaskGroup) -> bool:
+        """Begin with each delivery of a batch as slots become free; False where it has to stop before the end."""
+        for begin in range(0, len(opened.rows), COMPOSED):
+            if not self._may_send(opened.relay):
+                return False
+            rows = opened.rows[begin : begin + COMPOSED]
+            for row, written in zip(rows, await self._compose(opened, rows), strict=True):
+                if isinstance(written, Unwritten):
+                    await self._give_up(row, written)
+                    continue
+                if not self._may_send(opened.relay) or not await self._watch.slot(opened.relay):
+                    return False
+                group.create_task(self._deliver(opened, row, epoch, written))
+        return True
 
     async def _try_out(self, opened: "_Opened", batch_id: int, epoch: int) -> None:
         """
@@ -210,8 +212,15 @@ class Deliverer:
 
     def _may_send(self, relay: str) -> bool:
         """Nothing new begins while this process stops, the relay rests, or the lease is nearly over."""
-        rests_until = self._resting.get(relay)
-        return not self._stopping and self._trusted and (rests_until is None or rests_until <= self.now())
+        return not self._stopping and self._trusted and self._watch.may_send(relay)
+
+    async def _give_back(self, opened: "_Opened", batch_id: int, epoch: int) -> None:
+        """The relay rests: what this batch has not begun may go by another, also while what was begun hangs."""
+        if self._watch.may_send(opened.relay) or opened.given_back:
+            return  # the end of the batch is near, or it was done
+        opened.given_back = True
+        with contextlib.suppress(DBAPIError):  # the end of the batch brings it back, or its lease
+            await self.store.write(outbox.give_back, batch_id, epoch)
 
     async def _deliver(self, opened: "_Opened", row: Claimed, epoch: int, composed: Composed) -> None:
         """One delivery, from the mark to its durable verdict. Its slot was taken by the caller."""
@@ -219,6 +228,7 @@ class Deliverer:
         self._ledger.under_way += 1
         try:
             if not self._may_send(opened.relay):
+                await self._give_back(opened, row.batch_id, epoch)
                 return
             if not await self._ledger.mark(self._mark(opened, row, epoch, composed), now=self.now()):
                 self.tally.refused += 1
@@ -226,11 +236,15 @@ class Deliverer:
             if not self._trusted:  # this process slept, and somebody else may hold the mail by now
                 await self._take_back(row, epoch)
                 return
-            verdict = await way.transport.send(Envelope(composed.mail_from, composed.rcpt_to), composed.message)
+            self._watch.begins(way.name)
+            try:
+                verdict = await way.transport.send(Envelope(composed.mail_from, composed.rcpt_to), composed.message)
+            finally:
+                self._watch.ends(way.name)
             await self._record(row, epoch, way, verdict)
         finally:
             self._ledger.under_way -= 1
-            self._slots[opened.relay].release()
+            self._watch.give_slot(opened.relay)
 
     async def _take_back(self, row: Claimed, epoch: int) -> None:
         """Queue again what was marked and never went to the wire."""
@@ -270,17 +284,12 @@ class Deliverer:
     # -- what came of it -----------------------------------------------------------------------------------------------
 
     async def _record(self, row: Claimed, epoch: int, way: Way, verdict: Verdict) -> None:
+        again = await self._watch.hears(way.name, verdict)
         now = self.now()
-        move, bounce = self._move(row, epoch, verdict, now)
+        move, bounce = self._move(row, epoch, verdict, now, again)
         await self._ledger.settle(Settlement(move, _AFTER, bounce), now=now)
-        match verdict:
-            case Deferred(phase=Phase.CONNECT) | Deferred(scope=Scope.SENDER) | Rejected(scope=Scope.SENDER):
-                await self._rest(way, verdict, now)
-            case Accepted() if way.name in self._in_trouble:
-                self._in_trouble.discard(way.name)
-                await self._tell_status(problems.clear, "relay", way.name, now=now)
 
-    def _move(self, row: Claimed, epoch: int, verdict: Verdict, now: datetime) -> tuple[Move, str | None]:
+    def _move(self, row: Claimed, epoch: int, verdict: Verdict, now: datetime, again: Again) -> tuple[Move, str | None]:
         fence = _Fence(batch_id=row.batch_id, epoch=epoch)
         code, text = verdict.code, verdict.text
         said = {"code": code or "", "reply": text}
@@ -296,8 +305,7 @@ class Deliverer:
                 ), None  # fmt: skip
             case Deferred() | Rejected() if verdict.requeue_without_attempt:
                 self.tally.deferred += 1
-                wait = RELAY_PAUSE if verdict.scope is Scope.SENDER else CONNECTION_WAIT
-                return self._back(row, fence, now, now + wait, Reason.RELAY, verdict, blameless=True), None
+                return self._back(row, fence, now, again, Reason.RELAY, verdict, blameless=True), None
             case Deferred():
                 return self._again(row, fence, now, verdict), None
             case Rejected():
@@ -313,7 +321,7 @@ class Deliverer:
         match self.policy.next_attempt(row.attempt + 1, first, now, row.not_after, row.id):
             case RetryAt(at):
                 self.tally.deferred += 1
-                return self._back(row, fence, now, at, Reason.DEFERRED, verdict, blameless=False)
+                return self._back(row, fence, now, Again(at, at), Reason.DEFERRED, verdict, blameless=False)
             case GiveUp(reason):
                 self.tally.failed += 1
                 said = {"code": verdict.code or "", "reply": verdict.text}
@@ -330,34 +338,14 @@ class Deliverer:
                 )  # fmt: skip
 
     def _back(
-        self, row: Claimed, fence: "_Fence", now: datetime, until: datetime, reason: Reason,
+        self, row: Claimed, fence: "_Fence", now: datetime, again: Again, reason: Reason,
         verdict: Deferred | Rejected, *, blameless: bool,
     ) -> Move:  # fmt: skip
-        detail = {"code": verdict.code or "", "reply": verdict.text, "until": until.isoformat()}
+        detail = {"code": verdict.code or "", "reply": verdict.text, "until": again.until.isoformat()}
         return Move(
-            row.id, row.enrollment_id, DeliveryState.QUEUED, now, reason, detail, not_before=until, code=verdict.code,
-            reply=verdict.text, blameless=blameless, **fence,
+            row.id, row.enrollment_id, DeliveryState.QUEUED, now, reason, detail, not_before=again.at,
+            code=verdict.code, reply=verdict.text, blameless=blameless, **fence,
         )  # fmt: skip
-
-    async def _rest(self, way: Way, verdict: Deferred | Rejected, now: datetime) -> None:
-        """The relay refuses us or cannot be reached: let it rest, and say so. The people are not to blame."""
-        wait = RELAY_PAUSE if verdict.scope is Scope.SENDER else CONNECTION_WAIT
-        if self._resting.get(way.name, now) >= now + wait:
-            return
-        self._resting[way.name] = now + wait
-        self._in_trouble.add(way.name)
-        because = f"{verdict.code or 'no connection'} {verdict.text}".strip()
-        LOG.error("relay %s rests until %s: %s", way.name, now + wait, because)
-        await self._tell_status(_note_rest, way.name, now, now + wait, because)
-
-    async def _tell_status(
-        self, work: Callable[Concatenate[Connection, P], None], *args: P.args, **named: P.kwargs
-    ) -> None:
-        """Write what only `status` and the next process read; where the database is away, the mails go on without."""
-        try:
-            await self.store.write(work, *args, **named)
-        except DBAPIError as error:
-            LOG.error("what happened to a relay could not be written: %s", error.orig)
 
 
 class _Fence(TypedDict):
@@ -367,7 +355,7 @@ class _Fence(TypedDict):
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Opened:
     """A batch and all that rendering its mails needs, read in one transaction."""
 
@@ -379,6 +367,8 @@ class _Opened:
     revisions: Mapping[int, int]
     """Delivery id -> the revision it is sent by."""
     tags: Mapping[int, tuple[str, ...]]
+    standing: relays.Standing
+    given_back: bool = False
 
 
 def _open(connection: Connection, batch_id: int, epoch: int, holder: str, known: dict[int, Material]) -> _Opened | None:
@@ -398,7 +388,7 @@ def _open(connection: Connection, batch_id: int, epoch: int, holder: str, known:
         materials[revision_id] = known[revision_id]
     relay = outbox.relay_of(connection, batch_id)
     tags = people.tags_of(connection, [row.person_id for row in rows])
-    return _Opened(relay, rows, live, materials, revisions, tags)
+    return _Opened(relay, rows, live, materials, revisions, tags, relays.standing(connection, relay))
 
 
 def _revision_of(live: Live, row: Claimed) -> int:
@@ -409,8 +399,3 @@ def _revision_of(live: Live, row: Claimed) -> int:
         return live.campaign(row.campaign_id).revision_id
     queued_by: int = row.revision_id
     return queued_by
-
-
-def _note_rest(connection: Connection, relay: str, now: datetime, until: datetime, because: str) -> None:
-    relays.pause(connection, relay, until=until, because=because)
-    problems.note(connection, "relay", relay, because, now=now)

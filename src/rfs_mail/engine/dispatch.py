@@ -16,7 +16,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from rfs_mail.core.script import Script
+from rfs_mail.engine import routing
 from rfs_mail.engine.live import look
+from rfs_mail.engine.routing import Route
 from rfs_mail.handoff.base import HandOff, Rank
 from rfs_mail.store import outbox, relays
 from rfs_mail.store.database import Store, only_one
@@ -28,16 +30,6 @@ BATCH = (100, 10, 1)
 
 FEW = 100
 """So many deliveries in flight each campaign may have before it counts as a large one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A relay as dispatch sees it."""
-
-    name: str
-    weight: int = 1
-    entities: tuple[str, ...] = ()
-    """Whose mail it takes; empty: everybody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,39 +62,41 @@ def dispatch(store: Store, handoff: HandOff, pool: Pool, *, now: datetime, holde
 
 def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetime, holder: str | None) -> Dispatched:
     live = look(connection)
-    busy = outbox.in_flight(connection)
-    room = pool.size - sum(busy.values())
-    closed = relays.paused(connection, now=now)
-    routes = [route for route in pool.routes if route.name not in closed]
-    if live is None or room <= 0 or not routes:
+    if live is None:
         return Dispatched()
-    names = [
-        name
+    ways = routing.look_at_ways(connection, pool.routes, size=pool.size, now=now)
+    room = min(ways.free, sum(ways.rooms.values()))
+    if room <= 0:
+        return Dispatched()
+    fits = {
+        name: room_for
         for name in outbox.campaigns_with_due(connection, now=now)
-        if _fitting(routes, live.campaign(name).definition.entity)
-    ]
-    allowed = {name: _allowance(connection, name, live.scripts.get(name), room, now) for name in names}
+        if (room_for := ways.room_for(live.campaign(name).definition.entity)) > 0
+    }
+    allowed = {name: _allowance(connection, name, live.scripts.get(name), fit, now) for name, fit in fits.items()}
+    busy = outbox.in_flight(connection)
     chosen = _choose(connection, allowed, busy, room, int(pool.reserve * pool.size), now)
-    if not chosen:
-        return Dispatched()
-    given = 0
+    went = ways.assign(chosen)
+    number = 0
     by_campaign: dict[str, int] = {}
-    for rank, ranked in _by_rank(chosen, busy).items():
-        batches: list[tuple[int, int]] = []
-        for (route, operator), group in _by_way(ranked, routes).items():
-            batches += [
-                (outbox.claim(connection, ids, relay=route, operator=operator, holder=holder), 1)
+    by_relay: dict[str, int] = {}
+    for rank, ranked in _by_rank([one for one in chosen if one.id in went], busy).items():
+        for (relay, operator), group in _by_way(ranked, went).items():
+            batches = [
+                (outbox.claim(connection, ids, relay=relay, operator=operator, holder=holder), 1)
                 for ids in _batches(group)
             ]
-        handoff.give(connection, batches, rank=rank)
-        given += len(batches)
-    for one in chosen:
-        by_campaign[one.campaign_id] = by_campaign.get(one.campaign_id, 0) + 1
+            handoff.give(connection, batches, lane=relay, rank=rank)
+            number += len(batches)
+            by_relay[relay] = by_relay.get(relay, 0) + len(group)
+            for one in group:
+                by_campaign[one.campaign_id] = by_campaign.get(one.campaign_id, 0) + 1
+    routing.record(connection, ways, by_relay, now=now)
     for name, count in by_campaign.items():
         script = live.scripts.get(name)
         if script is not None and script.rate is not None:
             relays.spend(connection, _bucket(name), count)
-    return Dispatched(given, len(chosen), by_campaign)
+    return Dispatched(number, sum(by_relay.values()), by_campaign)
 
 
 def _choose(
@@ -176,25 +170,9 @@ def _batches(group: Sequence[Candidate]) -> list[list[int]]:
     return batches
 
 
-def _fitting(routes: Sequence[Route], entity: str) -> list[Route]:
-    """The ways out that take an entity's mail: its own where it has any, else those that take everybody's."""
-    return [one for one in routes if entity in one.entities] or [one for one in routes if not one.entities]
-
-
-def _by_way(chosen: Sequence[Candidate], routes: Sequence[Route]) -> dict[tuple[str, str], list[Candidate]]:
-    """By relay and receiving operator. A relay is taken by weight, the same for the same delivery."""
+def _by_way(chosen: Sequence[Candidate], went: Mapping[int, tuple[str, str]]) -> dict[tuple[str, str], list[Candidate]]:
+    """By relay and receiving operator, as they were assigned."""
     ways: dict[tuple[str, str], list[Candidate]] = {}
     for one in chosen:
-        own = _fitting(routes, one.entity_id)
-        if not own:
-            continue
-        total = sum(route.weight for route in own) or len(own)
-        at = one.id % total
-        picked = own[0].name
-        for route in own:
-            if at < (route.weight or 1):
-                picked = route.name
-                break
-            at -= route.weight or 1
-        ways.setdefault((picked, one.operator), []).append(one)
+        ways.setdefault(went[one.id], []).append(one)
     return ways

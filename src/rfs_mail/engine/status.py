@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
+from rfs_mail.core.breaker import State
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.telling import tell
 from rfs_mail.engine.live import Live, look, zone_of
-from rfs_mail.store import health, problems, ticks
+from rfs_mail.store import health, problems, relays, ticks
 from rfs_mail.store.database import machine_now
 
 RECENT = timedelta(days=7)
@@ -114,10 +115,19 @@ def _failing(connection: Connection, now: datetime) -> Iterator[Trouble]:
 
 
 def _resting(connection: Connection, now: datetime) -> Iterator[Trouble]:
+    for name, how in sorted(relays.standings(connection).items()):
+        breaker, remedy = how.breaker, "`relays status`"
+        if how.is_kept(now):
+            what = f"{how.kept_by} lets relay {name} rest until {how.kept_until:%Y-%m-%d %H:%M} UTC"
+            yield Trouble("relay", f"{what}: {how.kept_because}", f"`relays wake {name}`")
+        elif breaker.rests_at(now):
+            yield Trouble("relay", f"relay {name} rests until {breaker.until:%H:%M} UTC: {breaker.because}", remedy)
+        elif breaker.state is not State.CLOSED:
+            yield Trouble("relay", f"relay {name} gets one mail on trial: {breaker.because}", remedy)
     for row in health.resting_relays(connection, now=now):
-        whom = f" for {row.operator}" if row.operator else ""
-        until = f"until {row.paused_until:%H:%M} UTC"
-        yield Trouble("relay", f"relay {row.relay} rests{whom} {until}: {row.because or 'it refused us'}")
+        if row.operator:
+            what = f"relay {row.relay} rests for {row.operator} until {row.paused_until:%H:%M} UTC"
+            yield Trouble("relay", f"{what}: {row.because or 'it refused us'}")
 
 
 def _late(connection: Connection, now: datetime) -> Iterator[Trouble]:

@@ -26,8 +26,14 @@ class Rank(IntEnum):
 class HandOff(Protocol):
     """What carries batches between the dispatcher and the senders."""
 
-    def give(self, connection: Connection, batches: Sequence[tuple[int, int]], *, rank: Rank = Rank.REST) -> None:
-        """Give batches out, inside the dispatch transaction: they go with its commit or not at all."""
+    def give(
+        self, connection: Connection, batches: Sequence[tuple[int, int]], *, lane: str, rank: Rank = Rank.REST
+    ) -> None:
+        """
+        Give batches out, inside the dispatch transaction: they go with its commit or not at all.
+
+        Those of one `lane`, which is a relay, never wait for those of another.
+        """
         ...
 
     async def serve(self, run_batch: RunBatch) -> None:

@@ -130,6 +130,11 @@ class Candidate:
     not_after: datetime
     rescues: int = 0
     """How often a process died while it worked on this one."""
+    reason: str | None = None
+    """Why it is in the queue again: `deferred`, `relay`, a hold."""
+    relay: str | None = None
+    """The relay that it was last handed to, and what that said."""
+    reply: str | None = None
 
     @property
     def urgency(self) -> tuple[bool, datetime, datetime, int]:
@@ -796,6 +801,20 @@ _DONE = (
 def let_go(connection: Connection, holder: str, *, now: datetime) -> None:
     """This holder ends in order: what it has claimed and not begun goes back to the queue at once."""
     _let_go(connection, select(batch.c.id).where(batch.c.holder == holder, _HELD_BATCH), now=now)
+
+
+def give_back(connection: Connection, batch_id: int, epoch: int) -> int:
+    """
+    Move claimed -> queued for the rest of a batch that goes on; what is at the wire stays. Returns how many.
+
+    For a batch whose relay rests: the mail may go by another at once, and need not wait for what hangs.
+    """
+    return connection.execute(
+        update(delivery)
+        .where(delivery.c.batch_id == batch_id, delivery.c.epoch == epoch, _in_flight(delivery))
+        .where(delivery.c.state == "claimed")
+        .values(state="queued", batch_id=None)
+    ).rowcount
 
 
 def _let_go(connection: Connection, batches: Select[tuple[int]], *, now: datetime) -> None:

@@ -642,6 +642,35 @@ class Holder(SQLModel, table=True):
     seen_at: datetime = _instant()
 
 
+class Relay(SQLModel, table=True):
+    """How a relay stands, for all processes: its breaker, a rest that staff ordered, and what it said today."""
+
+    __tablename__ = "relay"
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    state: str = _text("closed")
+    """A `core.breaker.State`."""
+    rests: int = 0
+    until: datetime | None = _instant(null=True)
+    because: str = _text()
+    silent: bool = False
+    since: datetime | None = _instant(null=True)
+    """When `state` became what it is."""
+    kept_until: datetime | None = _instant(null=True)
+    """Staff let it rest until then."""
+    kept_because: str | None = None
+    kept_by: str | None = None
+    day: int = 0
+    """The calendar day in UTC (proleptic ordinal) that the four figures are of."""
+    sent: int = 0
+    deferred: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    said_at: datetime | None = _instant(null=True)
+    """When it last said anything about a mail: `said_code` and `said`."""
+    said_code: int | None = None
+    said: str | None = None
+
+
 class RelayState(SQLModel, table=True):
     """What was learnt about a relay and a receiving operator; survives a restart."""
 
