@@ -375,6 +375,8 @@ def _default(model: type[BaseModel], name: str) -> str:
     value = value.get_secret_value() if isinstance(value, SecretStr) else value
     if isinstance(value, BaseModel):
         return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return f"`{value}`" if value not in ("", None, ()) else "*none*"
 
 

@@ -59,6 +59,7 @@ ENTRIES = (
     Entry("explain", "explain", STAFF, "Why somebody got a mail, or did not."),
     Entry("deliveries", "deliveries", STAFF, "The send log."),
     Entry("suppressions", "suppressions", STAFF, "Addresses that must not be mailed."),
+    Entry("relays", "relays", STAFF, "How the relays stand, and a rest for one of them."),
     Entry("tasks", "tasks", STAFF, "What campaigns ask of staff."),
     Entry("agenda", "agenda", STAFF, "What goes out, hour by hour."),
     Entry("status", "status", STAFF, "What is broken. Exit code 1 if anything is."),
