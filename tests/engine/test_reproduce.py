@@ -7,6 +7,7 @@ from zlib import compress
 import pytest
 from pydantic import SecretStr
 
+from rfs_mail.core.verdict import Phase, from_reply
 from rfs_mail.engine import reproduce
 from rfs_mail.engine.reproduce import Again
 from rfs_mail.errors import NotFoundError
@@ -175,6 +176,22 @@ def test_the_same_bytes_after_all_edits(world: World) -> None:
     assert b"Welcome, Ben" in fresh.message.replace(b"=\r\n", b"")
     assert b"https://mail.example.org/u/" in fresh.message
     assert Again(fresh.message, exact=True) == reproduce.message(world.store, world.app.composer, 2)
+
+
+def test_a_mail_of_an_old_version_under_a_new_name_is_exact(make_world: MakeWorld) -> None:
+    """A mail that was told to try later and went after its campaign was renamed bears the new name, built again too."""
+    body = SERIES.replace("entry:", "on_edit: pin\nentry:")
+    world = make_world({"series": body})
+    world.apply("11-23 09:00")
+    world.transport.script("maria@example.org", from_reply(Phase.RCPT, 451, "4.7.1 later"))
+    world.signs_up("maria", "11-23 10:00")
+    world.tick("11-23 11:00")
+    del world.campaigns["series"]
+    world.apply("11-23 11:01", later=f"was: series\n{body}")
+    world.tick("11-23 12:00")
+    (sent,) = world.transport.accepted
+    assert b"Feedback-ID: one:later:" in sent.message
+    assert Again(sent.message, exact=True) == again(world)
 
 
 def test_kept_bytes_are_shown_and_compared(make_world: MakeWorld) -> None:
