@@ -104,3 +104,13 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
         assert (1, "") == (result.exit_code, result.stdout)
         assert result.stderr.startswith(f"{tmp_path / 'taken'}")
         assert "cannot be used" in result.stderr
+
+
+def test_files_come_before_the_database(tmp_path: Path) -> None:
+    """A campaign can be begun and checked where there is no database yet, and none is made for it."""
+    folder = tmp_path / "one"
+    assert rfs_mail("init", str(folder)).exit_code == 0
+    (folder / "rfs-mail.db").unlink()
+    assert rfs_mail("-C", str(folder), "campaigns", "new", "first", "--from", "series").exit_code == 0
+    assert "placeholder" in rfs_mail("-C", str(folder), "check").output
+    assert not (folder / "rfs-mail.db").exists()

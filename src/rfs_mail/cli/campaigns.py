@@ -9,7 +9,7 @@ import typer
 
 from rfs_mail.app import App, Outlet
 from rfs_mail.campaign_files.load import load_project
-from rfs_mail.cli.context import current_app
+from rfs_mail.cli.context import current_app, current_folder
 from rfs_mail.cli.output import (
     AsCsv,
     AsJson,
@@ -31,6 +31,7 @@ from rfs_mail.engine.preview import preview as preview_mails
 from rfs_mail.engine.preview import send_test as carry_out
 from rfs_mail.engine.routing import tiers
 from rfs_mail.errors import UsageError
+from rfs_mail.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="List, show, preview, pause and resume campaigns.")
 
@@ -252,8 +253,8 @@ def new(
     """Write a new campaign file with its templates, to be filled in. Nothing is applied."""
     from rfs_mail.campaign_files.starters import new_campaign, write_starter
 
-    app = current_app()
-    starter = new_campaign(load_project(app.settings), campaign, from_, entity=entity)
-    for path in write_starter(app.settings, starter):
-        typer.echo(f"  {path.relative_to(app.settings.folder)}")
-    typer.echo(f"Fill them in, then: rfs-mail check, rfs-mail campaigns preview {campaign}, rfs-mail apply")
+    settings = load_settings(current_folder())  # files only: needs no database, like `check`
+    starter = new_campaign(load_project(settings), campaign, from_, entity=entity)
+    for path in write_starter(settings, starter):
+        typer.echo(f"  {path.relative_to(settings.folder)}")
+    typer.echo(f"Make the texts yours, then: rfs-mail check, rfs-mail campaigns preview {campaign}, rfs-mail apply")
