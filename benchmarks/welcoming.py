@@ -101,6 +101,7 @@ def main(folder: Path, port: int, signups: int) -> dict[str, Any]:
 
 
 async def _run(app: App, machine: Machine, signups: int) -> dict[str, Any]:
+    await machine.replan(clock.now())  # the release has been live for long: what it changed is done
     began, cpu = time.perf_counter(), time.process_time()
     await machine.start()
     scheduler = schedule(app, machine, extra={})

@@ -13,6 +13,9 @@ _INFO = "rfs_after_commit"
 
 Batch = tuple[int, int]
 
+EXPRESS = 2
+"""Senders of a lane for the first rank alone: while one waits for the database, a second mail can go its way."""
+
 
 class _Lane:
     """The batches of one relay that nobody has begun with."""
@@ -37,8 +40,8 @@ class LocalHandOff:
 
     `concurrency` batches of a lane run at a time: enough to keep the connections busy while one renders and another
     settles. They are taken by rank, except that one sender of several takes the lowest rank first, so that nothing
-    waits for ever. Beside them one more sender of each lane takes batches of the first rank only, so that these need
-    not wait for a sender. A lane that hangs keeps its own senders and nobody else's.
+    waits for ever. Beside them `EXPRESS` more of each lane take batches of the first rank only, so that these need not
+    wait for a sender. A lane that hangs keeps its own senders and nobody else's.
     """
 
     def __init__(self, concurrency: int = 4) -> None:
@@ -93,7 +96,7 @@ class LocalHandOff:
         tastes = [by_rank] * self._concurrency
         if self._concurrency > 1:
             tastes[-1] = by_rank[::-1]
-        for ranks in [*tastes, by_rank[:1]]:
+        for ranks in tastes + [by_rank[:1]] * EXPRESS:
             worker = asyncio.create_task(self._work(lane, ranks))
             worker.add_done_callback(self._note_end)
             self._workers.append(worker)
