@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rfs_mail.core.person import address_hash, operator, parse_address
+from rfs_mail.core.operators import operator
+from rfs_mail.core.person import address_hash, parse_address
 from rfs_mail.store import outbox, suppressions
 from rfs_mail.store.tables import TABLES
 

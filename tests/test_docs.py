@@ -42,7 +42,7 @@ from rfs_mail.engine.check import check_project
 from rfs_mail.errors import ExpressionError
 from rfs_mail.render import lint_mail
 from rfs_mail.render.environment import FILTER_NAMES
-from rfs_mail.settings import Caps, Dkim, Relay, Settings
+from rfs_mail.settings import Caps, Dkim, Operator, Relay, Settings, WarmUp
 from rfs_mail.web import create_web
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -362,7 +362,9 @@ def test_a_command_that_is_not_there_is_found() -> None:
 
 # -- settings, reasons -------------------------------------------------------------------------------------------------
 
-_TABLES: Mapping[str, type[BaseModel]] = {"relay.": Relay, "caps.": Caps, "dkim.": Dkim}
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "relay.": Relay, "caps.": Caps, "dkim.": Dkim, "operators.": Operator, "warm_up.": WarmUp,
+}  # fmt: skip
 _NONE = ("*none*", "required", "")
 
 
@@ -377,7 +379,7 @@ def _default(model: type[BaseModel], name: str) -> str:
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return f"`{value}`" if value not in ("", None, ()) else "*none*"
+    return f"`{value}`" if value not in ("", None, (), {}) else "*none*"
 
 
 def test_settings_page_has_every_key() -> None:
@@ -394,7 +396,7 @@ def test_settings_page_has_every_variable() -> None:
     """Beside each key stands the variable that sets it."""
     rows = [row for section in _sections(DOCS / "settings.md").values() for row in _rows(section)]
     said = {row[0].strip("`"): row[2].strip("`") for row in rows if len(row) > 2 and "RFS_MAIL_" in row[2]}
-    names = [name for name in Settings.model_fields if name not in ("folder", "caps", "dkim")]
+    names = [name for name in Settings.model_fields if name not in ("folder", "caps", "dkim", "operators", "warm_up")]
     names += [f"{table}.{name}" for table, model in (("caps", Caps), ("dkim", Dkim)) for name in model.model_fields]
     assert said == {name: f"RFS_MAIL_{name.upper().replace('.', '_')}" for name in names}
 

@@ -22,8 +22,11 @@ from rfs_mail.core.campaign import ReleaseContent
 from rfs_mail.core.dkim import Algorithm, Signer, Signers, load_signer
 from rfs_mail.core.duration import parse_duration
 from rfs_mail.core.eligibility import Caps
+from rfs_mail.core.headers import is_domain
+from rfs_mail.core.operators import KNOWN, OPERATORS, Limits
 from rfs_mail.core.send_hours import parse_rate
 from rfs_mail.core.tokens import Keys, digest_key
+from rfs_mail.core.warmup import RampRules
 from rfs_mail.engine.compose import Composer
 from rfs_mail.engine.composers import Composers
 from rfs_mail.engine.deliver import Deliverer, Way
@@ -32,12 +35,13 @@ from rfs_mail.engine.doctor import Installation
 from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.live import Live, look
 from rfs_mail.engine.machine import Machine, new_holder
+from rfs_mail.engine.pacing import Pacing
 from rfs_mail.engine.relays import PATIENCE
 from rfs_mail.engine.routing import Route
 from rfs_mail.errors import SettingsError, TimeError
 from rfs_mail.handoff.local import LocalHandOff
 from rfs_mail.render import Renderer
-from rfs_mail.settings import Dkim, Relay, Settings, load_settings
+from rfs_mail.settings import Dkim, Operator, Relay, Settings, load_settings
 from rfs_mail.store import ticks
 from rfs_mail.store.database import Store
 from rfs_mail.transport.base import Transport
@@ -148,6 +152,21 @@ class App:
         return Caps(self.settings.caps.per_day, self.settings.caps.per_week)
 
     @cached_property
+    def pacing(self) -> Pacing:
+        """What receiving operators are given, and the ramps. Raises SettingsError for an unknown operator or rate."""
+        limits = dict(KNOWN)
+        for name, wanted in self.settings.operators.items():
+            limits[name] = _limits(name, wanted)
+        ramps = {
+            domain.lower(): RampRules(one.started, one.cap, one.growth, one.enough)
+            for domain, one in self.settings.warm_up.items()
+        }
+        for domain in ramps:
+            if not is_domain(domain):
+                raise SettingsError(f'warm_up.{domain}: this is no domain. Write [warm_up."mail.example.org"].')
+        return Pacing(limits, ramps)
+
+    @cached_property
     def outlets(self) -> Mapping[str, Outlet]:
         """The ways out, by name; the on-disk inbox where no relay is set."""
         relays = self.settings.relay or _NO_RELAY
@@ -198,11 +217,12 @@ class App:
         deliverer = Deliverer(
             self.store, Composers(self.composer, self._composing_processes), ways,
             Rules(self.caps, self.settings.only_to), new_holder(), now or self.now, keep_messages=keep is not None,
-            patience=patience,
+            patience=patience, pacing=self.pacing,
         )  # fmt: skip
         for address in self.unsigned():
             LOG.warning("no [dkim] signs mail from %s: it goes out unsigned, unless its relay signs", address)
-        return Machine(self.store, LocalHandOff(), deliverer, Pool(self.routes), clock.breathe, keep)
+        pool = Pool(self.routes, pacing=self.pacing)
+        return Machine(self.store, LocalHandOff(), deliverer, pool, clock.breathe, keep)
 
     def installation(self) -> Installation:
         """What `doctor` looks at. Opens nothing: what cannot be opened is a finding."""
@@ -268,6 +288,22 @@ def _key_file(path: Path) -> bytes:
     except OSError as error:
         make = " `rfs-mail dkim new` makes one." if isinstance(error, FileNotFoundError) else ""
         raise SettingsError(f"{path}: the DKIM key cannot be read ({error.strerror}).{make}") from error
+
+
+def _limits(name: str, wanted: Operator) -> Limits:
+    """What one operator is given: the settings over what is known of it."""
+    known = KNOWN.get(name)
+    if known is None:
+        raise SettingsError(f"operators.{name}: there is no such operator. There are: {', '.join(OPERATORS)}.")
+    rate, outstanding = known.rate, known.outstanding
+    if wanted.rate is not None:
+        try:
+            rate = None if wanted.rate == "none" else parse_rate(wanted.rate).per_second
+        except TimeError as error:
+            raise SettingsError(f"operators.{name}.rate: {error}") from error
+    if wanted.outstanding is not None:
+        outstanding = wanted.outstanding or None
+    return Limits(outstanding, rate)
 
 
 def _outlet(relay: Relay, number: int, settings: Settings) -> Outlet:

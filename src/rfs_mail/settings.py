@@ -8,6 +8,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -77,6 +78,28 @@ class Dkim(BaseModel):
         return self
 
 
+class Operator(BaseModel):
+    """What one receiving operator is given through one relay, in the place of what is known of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rate: str | None = None
+    """`100/s`, `600/min`; `none` lifts the limit."""
+    outstanding: int | None = Field(default=None, ge=0)
+    """Mails on their way at a time; 0 lifts the limit."""
+
+
+class WarmUp(BaseModel):
+    """The ramp of one From domain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    started: date
+    cap: int = Field(default=50, ge=1)
+    growth: float = Field(default=1.5, gt=1, le=10)
+    enough: int = Field(default=10_000, ge=1)
+
+
 class Settings(BaseModel):
     """All there is to set. `folder` is where the file lies; every path property is absolute."""
 
@@ -95,6 +118,10 @@ class Settings(BaseModel):
     relay: tuple[Relay, ...] = ()
     caps: Caps = Caps()
     dkim: tuple[Dkim, ...] = ()
+    operators: dict[str, Operator] = {}
+    """Operator -> its limits."""
+    warm_up: dict[str, WarmUp] = {}
+    """From domain -> its ramp."""
     only_to: tuple[str, ...] = ()
     keep_messages: str | None = None
     inbox: str = "inbox"
@@ -215,7 +242,9 @@ def _one_table(values: Mapping[str, Any], table: str, name: str) -> Mapping[str,
 
 def _keys_of(where: str) -> list[str]:
     table = where.split(".", 1)[0]
-    models: dict[str, type[BaseModel]] = {"relay": Relay, "caps": Caps, "dkim": Dkim}
+    models: dict[str, type[BaseModel]] = {
+        "relay": Relay, "caps": Caps, "dkim": Dkim, "operators": Operator, "warm_up": WarmUp,
+    }  # fmt: skip
     return list(models[table].model_fields) if table in models else list(Settings.model_fields)
 
 

@@ -8,7 +8,6 @@ from rfs_mail.core import person
 from rfs_mail.core.person import (
     address_hash,
     identity_key,
-    operator,
     parse_address,
     role_account,
     suppression_form,
@@ -155,23 +154,3 @@ def test_offices_are_told_from_people(local: str, expected: str | None) -> None:
 def test_typos_are_hints(domain: str, expected: str | None) -> None:
     """A domain that looks mistyped gets the one that was probably meant."""
     assert expected == typo_hint(domain)
-
-
-@pytest.mark.parametrize(
-    ("domain", "expected"),
-    [
-        ("gmail.com", "google"),
-        ("hotmail.co.uk", "microsoft"),
-        ("yahoo.com.mx", "yahoo"),
-        ("att.net", "yahoo"),
-        ("me.com", "apple"),
-        ("comcast.net", "comcast"),
-        ("nyc.rr.com", "charter"),
-        ("example.org", "other"),
-        ("live.example.org", "other"),
-        ("yahoo-group.example", "other"),
-    ],
-)
-def test_who_receives_for_a_domain(domain: str, expected: str) -> None:
-    """Big operators are known by their domains, in every country; the rest is `other`."""
-    assert expected == operator(domain)

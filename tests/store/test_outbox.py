@@ -121,7 +121,7 @@ def test_a_batch_belongs_to_its_holder(store: Store, now: datetime) -> None:
         assert [row.id for row in opened] == ids
         assert [row.p_mailbox for row in opened] == ["p0@example.org", "p1@example.org"]
         assert outbox.open_batch(connection, batch_id, 1, "me") is None
-        assert (outbox.relay_of(connection, batch_id), outbox.in_flight_of(connection, "me")) == ("main", 2)
+        assert (outbox.way_of(connection, batch_id), outbox.in_flight_of(connection, "me")) == (("main", "other"), 2)
 
 
 def test_a_batch_of_nobody_is_taken_by_the_first(store: Store, now: datetime) -> None:

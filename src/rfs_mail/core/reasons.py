@@ -47,6 +47,8 @@ class Reason(StrEnum):
     HELD_MORE_URGENT = "held_more_urgent"
     HELD_FACTS = "held_facts"
     HELD_WINDOW = "held_window"
+    HELD_OPERATOR = "held_operator"
+    HELD_WARM_UP = "held_warm_up"
     DEFERRED = "deferred"
     RELAY = "relay"
 
@@ -137,6 +139,14 @@ WORDINGS: dict[Reason, Wording] = {
     ),
     Reason.HELD_FACTS: Wording("something about the person just changed and is looked at first"),
     Reason.HELD_WINDOW: Wording("the filing window moved and the plan is being redone"),
+    Reason.HELD_OPERATOR: Wording(
+        "{operator} takes no more mail from us at present: {because}",
+        "goes by itself, {until} at the latest unless {operator} wants less; `relays status` shows how fast it goes",
+    ),
+    Reason.HELD_WARM_UP: Wording(
+        "{domain} is warming up at {operator}: day {day} allows {cap} mails, and they are used",
+        "goes {until} or later, deadline mail first; `relays status` shows the ramp",
+    ),
     Reason.DEFERRED: Wording("the receiving side said try later: {code} {reply}", "is tried again {until}"),
     Reason.RELAY: Wording(
         "the relay could not take it: {code} {reply}", "is tried again {until}; `status` shows the relay"

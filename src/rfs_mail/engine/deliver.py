@@ -26,11 +26,13 @@ from rfs_mail.core.local_time import local_date
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.retry import GiveUp, GiveUpReason, RetryAt, RetryPolicy
 from rfs_mail.core.verdict import Accepted, Deferred, Rejected, Uncertain, Verdict
+from rfs_mail.engine import pacing
 from rfs_mail.engine.compose import Composed, Material
 from rfs_mail.engine.composers import Composers, Group, Unwritten
 from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.ledger import Ledger, Settlement
 from rfs_mail.engine.live import Live, look, zone_of
+from rfs_mail.engine.pacing import Answers, News, Pacing, Told
 from rfs_mail.engine.relays import PATIENCE, Again, Watch
 from rfs_mail.store import outbox, people, relays, releases
 from rfs_mail.store.database import Store
@@ -92,6 +94,7 @@ class Deliverer:
     holder: str
     now: Callable[[], datetime]
     keep_messages: bool = False
+    pacing: Pacing = field(default_factory=Pacing)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     tally: Tally = field(default_factory=Tally)
     patience: float = PATIENCE
@@ -104,6 +107,9 @@ class Deliverer:
             self.store, {name: (way.transport, way.slots) for name, way in self.ways.items()}, self.now, self.patience
         )
         self._renewed = clock.monotonic()
+        self._slowed: dict[tuple[str, str], datetime] = {}
+        """Relay and operator -> until when it wants nothing more from us."""
+        self._answers = Answers()
         self._dropped: list[int] = []
         self._opening = asyncio.Lock()
         """One batch at a time is opened and, where processes died over its mails, tried out."""
@@ -170,31 +176,34 @@ class Deliverer:
                 await self._try_out(opened, batch_id, epoch)
         if not self._trusted:
             self._renewed = began  # an idle process renews nothing; this very lease is fresh
+        way = (opened.relay, opened.operator)
+        news = pacing.expect(way, opened.rows, self.pacing, opened.live, self._answers, now=self.now())
         self._watch.learns(opened.relay, opened.standing, as_of=as_of)
         try:
             async with asyncio.TaskGroup() as group:
-                if not await self._begin(opened, epoch, group):
-                    await self._give_back(opened, batch_id, epoch)
+                if not await self._begin(opened, news, epoch, group):
+                    await self._give_back(opened, news, batch_id, epoch)
         finally:
             try:
-                await self.store.write(outbox.close_batch, batch_id, epoch, now=self.now())
+                told = news.take(ended=True)
+                await self.store.write(_close, batch_id, epoch, told, self.pacing, self.now())
             except DBAPIError as error:
                 LOG.error("batch %d could not be closed, its lease brings the rest back: %s", batch_id, error.orig)
                 self._dropped.append(batch_id)
 
-    async def _begin(self, opened: "_Opened", epoch: int, group: asyncio.TaskGroup) -> bool:
+    async def _begin(self, opened: "_Opened", news: News, epoch: int, group: asyncio.TaskGroup) -> bool:
         """Begin with each delivery of a batch as slots become free; False where it has to stop before the end."""
         for begin in range(0, len(opened.rows), COMPOSED):
-            if not self._may_send(opened.relay):
+            if not self._may_send(news):
                 return False
             rows = opened.rows[begin : begin + COMPOSED]
             for row, written in zip(rows, await self._compose(opened, rows), strict=True):
                 if isinstance(written, Unwritten):
                     await self._give_up(row, written)
                     continue
-                if not self._may_send(opened.relay) or not await self._watch.slot(opened.relay):
+                if not self._may_send(news) or not await self._watch.slot(opened.relay):
                     return False
-                group.create_task(self._deliver(opened, row, epoch, written))
+                group.create_task(self._deliver(opened, news, row, epoch, written))
         return True
 
     async def _try_out(self, opened: "_Opened", batch_id: int, epoch: int) -> None:
@@ -210,25 +219,30 @@ class Deliverer:
         except DBAPIError as error:
             LOG.error("batch %d could not be acquitted: %s", batch_id, error.orig)
 
-    def _may_send(self, relay: str) -> bool:
-        """Nothing new begins while this process stops, the relay rests, or the lease is nearly over."""
-        return not self._stopping and self._trusted and self._watch.may_send(relay)
+    def _may_send(self, news: News) -> bool:
+        """Nothing new begins while this process stops, relay or operator rest, or the lease is nearly over."""
+        return not self._stopping and self._trusted and self._way_is_open(news)
 
-    async def _give_back(self, opened: "_Opened", batch_id: int, epoch: int) -> None:
-        """The relay rests: what this batch has not begun may go by another, also while what was begun hangs."""
-        if self._watch.may_send(opened.relay) or opened.given_back:
+    def _way_is_open(self, news: News) -> bool:
+        slowed = self._slowed.get(news.way)
+        resting = news.closed or (slowed is not None and slowed > self.now())
+        return not resting and self._watch.may_send(news.way[0])
+
+    async def _give_back(self, opened: "_Opened", news: News, batch_id: int, epoch: int) -> None:
+        """Relay or operator rest: what this batch has not begun goes back, also while what was begun hangs."""
+        if self._way_is_open(news) or opened.given_back:
             return  # the end of the batch is near, or it was done
         opened.given_back = True
         with contextlib.suppress(DBAPIError):  # the end of the batch brings it back, or its lease
             await self.store.write(outbox.give_back, batch_id, epoch)
 
-    async def _deliver(self, opened: "_Opened", row: Claimed, epoch: int, composed: Composed) -> None:
+    async def _deliver(self, opened: "_Opened", news: News, row: Claimed, epoch: int, composed: Composed) -> None:
         """One delivery, from the mark to its durable verdict. Its slot was taken by the caller."""
         way = self.ways[opened.relay]
         self._ledger.under_way += 1
         try:
-            if not self._may_send(opened.relay):
-                await self._give_back(opened, row.batch_id, epoch)
+            if not self._may_send(news):
+                await self._give_back(opened, news, row.batch_id, epoch)
                 return
             if not await self._ledger.mark(self._mark(opened, row, epoch, composed), now=self.now()):
                 self.tally.refused += 1
@@ -241,7 +255,7 @@ class Deliverer:
                 verdict = await way.transport.send(Envelope(composed.mail_from, composed.rcpt_to), composed.message)
             finally:
                 self._watch.ends(way.name)
-            await self._record(row, epoch, way, verdict)
+            await self._record(news, row, epoch, way, verdict)
         finally:
             self._ledger.under_way -= 1
             self._watch.give_slot(opened.relay)
@@ -283,11 +297,14 @@ class Deliverer:
 
     # -- what came of it -----------------------------------------------------------------------------------------------
 
-    async def _record(self, row: Claimed, epoch: int, way: Way, verdict: Verdict) -> None:
+    async def _record(self, news: News, row: Claimed, epoch: int, way: Way, verdict: Verdict) -> None:
         again = await self._watch.hears(way.name, verdict)
         now = self.now()
         move, bounce = self._move(row, epoch, verdict, now, again)
+        tell_at_once = news.add(row, verdict, now=now)
         await self._ledger.settle(Settlement(move, _AFTER, bounce), now=now)
+        if tell_at_once:
+            await self._slow_down(news, now)
 
     def _move(self, row: Claimed, epoch: int, verdict: Verdict, now: datetime, again: Again) -> tuple[Move, str | None]:
         fence = _Fence(batch_id=row.batch_id, epoch=epoch)
@@ -347,6 +364,17 @@ class Deliverer:
             code=verdict.code, reply=verdict.text, blameless=blameless, **fence,
         )  # fmt: skip
 
+    async def _slow_down(self, news: News, now: datetime) -> None:
+        """An operator wants less, or a campaign goes wrong: say so at once, to every process."""
+        try:
+            learnt = await self.store.write(pacing.write, news.take(), self.pacing, now=now)
+        except DBAPIError as error:  # the batch is closed all the same; the next one hears it again
+            LOG.error("what %s said by %s could not be written: %s", news.way[1], news.way[0], error.orig)
+            return
+        if learnt is not None:
+            self._slowed[news.way] = learnt.rests_until
+            LOG.warning("%s rests until %s by %s: %s", news.way[1], learnt.rests_until, news.way[0], learnt.because)
+
 
 class _Fence(TypedDict):
     """What proves that a batch is still ours."""
@@ -360,6 +388,7 @@ class _Opened:
     """A batch and all that rendering its mails needs, read in one transaction."""
 
     relay: str
+    operator: str
     rows: list[Claimed]
     live: Live
     materials: Mapping[int, Material]
@@ -386,9 +415,15 @@ def _open(connection: Connection, batch_id: int, epoch: int, holder: str, known:
             revision = releases.load_revision(connection, revision_id)
             known[revision_id] = Material(revision.definition, revision.mails, revision.content)
         materials[revision_id] = known[revision_id]
-    relay = outbox.relay_of(connection, batch_id)
+    relay, operator = outbox.way_of(connection, batch_id)
     tags = people.tags_of(connection, [row.person_id for row in rows])
-    return _Opened(relay, rows, live, materials, revisions, tags, relays.standing(connection, relay))
+    return _Opened(relay, operator, rows, live, materials, revisions, tags, relays.standing(connection, relay))
+
+
+def _close(connection: Connection, batch_id: int, epoch: int, told: Told, rules: Pacing, now: datetime) -> None:
+    """One transaction: what was heard, and the rest of the batch back to the queue."""
+    pacing.write(connection, told, rules, now=now)
+    outbox.close_batch(connection, batch_id, epoch, now=now)
 
 
 def _revision_of(live: Live, row: Claimed) -> int:

@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from rfs_mail.core.script import Script
-from rfs_mail.engine import routing
+from rfs_mail.engine import pacing, routing
 from rfs_mail.engine.live import look
+from rfs_mail.engine.pacing import Admitted, Pacing
 from rfs_mail.engine.routing import Route
 from rfs_mail.handoff.base import HandOff, Rank
 from rfs_mail.store import outbox, relays
@@ -41,6 +42,8 @@ class Pool:
     """Deliveries claimed or sending, over all holders: a few seconds of sending."""
     reserve: float = 0.1
     """The part that is left free for the first few of each campaign; deadline mail may take half of it."""
+    pacing: Pacing = field(default_factory=Pacing)
+    """What receiving operators take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Dispatched:
     batches: int = 0
     deliveries: int = 0
     by_campaign: Mapping[str, int] = field(default_factory=dict)
+    put_off: int = 0
+    """Deliveries that were due and got a later turn, because their operator takes no more at present."""
 
 
 def dispatch(store: Store, handoff: HandOff, pool: Pool, *, now: datetime, holder: str | None = None) -> Dispatched:
@@ -80,7 +85,11 @@ def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetim
     number = 0
     by_campaign: dict[str, int] = {}
     by_relay: dict[str, int] = {}
-    for rank, ranked in _by_rank([one for one in chosen if one.id in went], busy).items():
+    admitted = pacing.admit(
+        connection, _by_way([one for one in chosen if one.id in went], went), outbox.in_flight_by_way(connection),
+        pool.pacing, live, now=now,
+    )  # fmt: skip
+    for rank, ranked in _by_rank(_only(chosen, admitted), busy).items():
         for (relay, operator), group in _by_way(ranked, went).items():
             batches = [
                 (outbox.claim(connection, ids, relay=relay, operator=operator, holder=holder), 1)
@@ -96,7 +105,7 @@ def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetim
         script = live.scripts.get(name)
         if script is not None and script.rate is not None:
             relays.spend(connection, _bucket(name), count)
-    return Dispatched(number, sum(by_relay.values()), by_campaign)
+    return Dispatched(number, sum(by_relay.values()), by_campaign, admitted.put_off)
 
 
 def _choose(
@@ -144,6 +153,12 @@ def _by_rank(chosen: Sequence[Candidate], busy: Mapping[str, int]) -> dict[Rank,
         rank = Rank.FEW if count <= FEW else Rank.DEADLINE if one.deadline else Rank.REST
         ranks[rank].append(one)
     return {rank: ranked for rank, ranked in ranks.items() if ranked}
+
+
+def _only(chosen: Sequence[Candidate], admitted: Admitted) -> list[Candidate]:
+    """Those that their operator takes now, the most urgent first as they were."""
+    going = {one.id for group in admitted.ways.values() for one in group}
+    return [one for one in chosen if one.id in going]
 
 
 def _allowance(connection: Connection, name: str, script: Script | None, room: int, now: datetime) -> int:

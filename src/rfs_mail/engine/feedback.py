@@ -15,6 +15,8 @@ from rfs_mail.core.digest import digest
 from rfs_mail.core.person import Person
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.values import Stage
+from rfs_mail.engine import pacing
+from rfs_mail.engine.live import look
 from rfs_mail.errors import NotFoundError
 from rfs_mail.store import events, outbox, people, releases, suppressions, tasks
 from rfs_mail.store.outbox import Addressee
@@ -335,7 +337,9 @@ def bounce(
     )  # fmt: skip
     if recorded is None:
         return False
-    outbox.mark_returned(connection, addressee.delivery_id, state="bounced", reply=reply, code=code)
+    returned = outbox.mark_returned(connection, addressee.delivery_id, state="bounced", reply=reply, code=code)
+    if kind == "hard" and returned:
+        pacing.bounced_later(connection, addressee.delivery_id, addressee.campaign_id, now=now)
     if kind == "hard" and addressee.address_hash is not None:
         suppress_everywhere(
             connection, addressee.person_id, addressee.address_hash, reason="hard_bounce", source="bounce",
@@ -356,6 +360,7 @@ def complain(
     if recorded is None:
         return False
     outbox.mark_returned(connection, addressee.delivery_id, state="complained", reply=source, code=None)
+    pacing.complained_later(connection, addressee.delivery_id, look(connection), now=now)
     if addressee.address_hash is not None:
         suppress_everywhere(
             connection, addressee.person_id, addressee.address_hash, reason="complained", source=source, now=now,

@@ -151,7 +151,7 @@ class Machine:
             queued += moved.queued
             left = await self.store.look(outbox.count_due, now=now)
             went = self.tally.settled - before.settled > self.tally.refused - before.refused
-            if reacted.people or enrolled.total or moved.looked_at or went or left < due_before:
+            if reacted.people or enrolled.total or moved.looked_at or went or given.put_off or left < due_before:
                 idle = 0
             elif given.deliveries:
                 idle += 1  # held for something that this tick cannot bring about

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from rfs_mail.engine import naming, replan
 from rfs_mail.errors import UsageError
-from rfs_mail.store import releases
+from rfs_mail.store import pacing, releases
 from rfs_mail.store.database import Store
 
 
@@ -30,6 +30,8 @@ def _set(store: Store, campaign: str, state: str, *, because: str | None, by: st
         found = naming.find_campaign(naming.need_live(connection), campaign)
         if found.state == "removed":
             raise UsageError(f"{campaign} is not in the files any more, so it neither runs nor rests. Apply it first.")
+        if state == "running":
+            pacing.count_anew(connection, campaign, now=now)
         changed = releases.set_campaign_state(connection, campaign, state, now=now, by=by, because=because)
         if changed and state == "running":
             replan.plan_anew(connection, campaign, why=f"resume-{now.isoformat()}", now=now)

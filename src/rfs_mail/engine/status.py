@@ -129,6 +129,10 @@ def _resting(connection: Connection, now: datetime) -> Iterator[Trouble]:
             what = f"relay {row.relay} rests for {row.operator} until {row.paused_until:%H:%M} UTC"
             yield Trouble("relay", f"{what}: {row.because or 'it refused us'}")
 
+    for row in health.resting_operators(connection, now=now):
+        what = f"{row.operator} rests until {row.rests_until:%H:%M} UTC by {row.relay}: {row.because}"
+        yield Trouble("relay", what, "Nothing to do: its mail goes by itself, slower. `relays status` shows how fast.")
+
 
 def _late(connection: Connection, now: datetime) -> Iterator[Trouble]:
     for row in health.late(connection, before=now - LATE):

@@ -14,6 +14,7 @@ campaign = TABLES["campaign"]
 task = TABLES["task"]
 signup_import = TABLES["signup_import"]
 relay_state = TABLES["relay_state"]
+pace = TABLES["pace"]
 
 
 def uncertain(connection: Connection) -> list[AnyRow]:
@@ -86,6 +87,13 @@ def resting_relays(connection: Connection, *, now: datetime) -> list[AnyRow]:
     """Relays that are not used at present: relay, operator, paused_until, because."""
     return list(
         connection.execute(select(relay_state).where(relay_state.c.paused_until > now).order_by(relay_state.c.relay))
+    )
+
+
+def resting_operators(connection: Connection, *, now: datetime) -> list[AnyRow]:
+    """Receiving operators that want nothing from us at present: relay, operator, rests_until, because."""
+    return list(
+        connection.execute(select(pace).where(pace.c.rests_until > now).order_by(pace.c.operator, pace.c.relay))
     )
 
 

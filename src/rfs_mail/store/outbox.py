@@ -5,6 +5,7 @@ The moves are those of `core.lifecycle`. Every move after the claim carries batc
 slept through its lease changes nothing. A move that ends a delivery wakes the enrollment that waits for it.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
+    Double,
     FromClause,
     Integer,
     Interval,
@@ -32,9 +34,11 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
     union_all,
     update,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from rfs_mail.core.lifecycle import OPEN_STATES, UNSETTLED, WENT_OUT, DeliveryState
@@ -51,7 +55,7 @@ from rfs_mail.store.dialect import (
     update_many,
 )
 from rfs_mail.store.tables import TABLES
-from rfs_mail.store.types import AnyRow, BigId, Instant
+from rfs_mail.store.types import AnyRow, BigId, Instant, to_microseconds
 
 delivery = TABLES["delivery"]
 batch = TABLES["batch"]
@@ -218,6 +222,80 @@ def in_flight(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(found)}
 
 
+def in_flight_by_way(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many deliveries are claimed or sending, by relay and receiving operator, over all holders."""
+    # By batch first: the partial index holds all that this asks for.
+    held = (
+        select(delivery.c.batch_id, func.count().label("number"))
+        .where(_in_flight(delivery))
+        .group_by(delivery.c.batch_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(batch.c.relay, batch.c.operator, func.sum(held.c.number).label("number"))
+        .join(held, held.c.batch_id == batch.c.id)
+        .group_by(batch.c.relay, batch.c.operator)
+    )
+    return {(row.relay, row.operator): int(row.number) for row in rows}
+
+
+def put_off(
+    connection: Connection,
+    ids: Sequence[int],
+    *,
+    first: datetime,
+    step: timedelta,
+    latest: datetime,
+    reason: Reason,
+    detail: Mapping[str, Any],
+) -> None:
+    """
+    Give queued deliveries a later turn, in the order of `ids`: the first at `first`, each next one `step` later.
+
+    None later than `latest`, and none later than the moment it expires, so that it expires like every other. One
+    statement for all of them.
+    """
+    if not ids:
+        return
+    tick = timedelta(microseconds=1)
+    turn: Any
+    end: Any
+    if connection.dialect.name == "postgresql":
+        given: Any = bindparam(None, list(ids), type_=postgresql.ARRAY(BigId))
+        listed = func.unnest(given).table_valued("id", with_ordinality="place", name="listed").render_derived()
+        one, place = listed.c.id, listed.c.place - 1
+        turn = literal(first, Instant()).op("+")(_seconds(step, place))
+        end = literal(latest, Instant()).op("+")(_seconds(tick, place))
+        turn = func.least(turn, end, delivery.c.not_after.op("+")(_seconds(tick, 1)))
+    else:
+        listed = func.json_each(json.dumps(list(ids))).table_valued("key", "value", name="listed")
+        one, place = listed.c.value, cast(listed.c.key, BigId)
+        turn = literal(to_microseconds(first), BigId) + literal(step // tick, BigId) * place
+        end = literal(to_microseconds(latest), BigId) + place
+        turn = func.min(turn, end, type_coerce(delivery.c.not_after, BigId) + 1)
+    connection.execute(
+        update(delivery)
+        .where(delivery.c.id == one, QUEUED)
+        .values(not_before=turn, next_at=turn, reason=reason.value, detail=dict(detail))
+    )
+
+
+def _seconds(step: timedelta, times: Any) -> Any:
+    """So many times `step` as an interval of PostgreSQL."""
+    seconds: Any = literal(step.total_seconds(), Double()) * cast(times, Double())
+    return func.make_interval(0, 0, 0, 0, 0, 0, seconds, type_=Interval())
+
+
+def expire(
+    connection: Connection, ids: Sequence[int], *, held_by: Reason, detail: Mapping[str, Any], now: datetime
+) -> None:
+    """Move queued -> expired: these had to wait until it was too late. `held_by` and `detail` say for what."""
+    rows = connection.execute(
+        select(delivery.c.id, delivery.c.enrollment_id, delivery.c.not_after).where(delivery.c.id.in_(ids), QUEUED)
+    ).all()
+    _expire(connection, rows, {**detail, "held_by": held_by.value}, now)
+
+
 def claim(connection: Connection, ids: Sequence[int], *, relay: str, operator: str, holder: str | None) -> int:
     """Make a batch of queued deliveries under a fresh lease; returns the batch id. Its epoch is 1."""
     is_postgresql = connection.dialect.name == "postgresql"
@@ -354,9 +432,10 @@ def acquit(connection: Connection, batch_id: int, epoch: int) -> None:
     )
 
 
-def relay_of(connection: Connection, batch_id: int) -> str:
-    """The relay a batch goes by."""
-    return str(connection.execute(select(batch.c.relay).where(batch.c.id == batch_id)).scalar_one())
+def way_of(connection: Connection, batch_id: int) -> tuple[str, str]:
+    """The relay a batch goes by, and the receiving operator it is for."""
+    row = connection.execute(select(batch.c.relay, batch.c.operator).where(batch.c.id == batch_id)).one()
+    return str(row.relay), str(row.operator)
 
 
 def _gate() -> Select[Any]:
@@ -927,17 +1006,20 @@ def expire_paused(connection: Connection, *, now: datetime, limit: int = 2000) -
         .limit(limit)
         .with_for_update(of=delivery, skip_locked=True)
     ).all()
+    _expire(connection, rows, {"held_by": Reason.HELD_PAUSED_CAMPAIGN.value}, now)
+    return len(rows)
+
+
+def _expire(connection: Connection, rows: Sequence[AnyRow], detail: Mapping[str, Any], now: datetime) -> None:
     if rows:
         connection.execute(
             _EXPIRE,
             [
-                {"b_id": row.id, "b_at": now,
-                 "b_detail": {"not_after": row.not_after.isoformat(), "held_by": Reason.HELD_PAUSED_CAMPAIGN.value}}
+                {"b_id": row.id, "b_at": now, "b_detail": {**detail, "not_after": row.not_after.isoformat()}}
                 for row in rows
             ],
-        )  # fmt: skip
+        )
         wake(connection, {row.id: row.enrollment_id for row in rows}, at=now)
-    return len(rows)
 
 
 _EXPIRE = (

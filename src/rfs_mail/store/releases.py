@@ -321,7 +321,7 @@ def _rename(connection: Connection, old: str, new: str) -> None:
         connection.execute(update(table).where(table.c.campaign_id == old).values(campaign_id=new))
 
 
-_KNOW_CAMPAIGNS = ("revision", "sweep", "enrollment", "delivery", "delivery_stub", "event", "task")
+_KNOW_CAMPAIGNS = ("revision", "sweep", "enrollment", "delivery", "delivery_stub", "event", "task", "campaign_breaker")
 
 
 def _keep_revision(connection: Connection, name: str, draft: Draft, now: datetime) -> int:

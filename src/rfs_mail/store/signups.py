@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, exists, select
 
 from rfs_mail.core.merging import SIGNED_UP, Decision, Draft, Known, Outcome, Standing, decide, standing
-from rfs_mail.core.person import operator
+from rfs_mail.core.operators import operator
 from rfs_mail.core.signups import EVERY, Signup
 from rfs_mail.core.zones import zone_of
 from rfs_mail.store.dialect import among, insert_many, instants, json_text, new_ids, update_many

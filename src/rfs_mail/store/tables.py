@@ -684,6 +684,67 @@ class RelayState(SQLModel, table=True):
     detail: dict[str, Any] = _json()
 
 
+class Pace(SQLModel, table=True):
+    """
+    One relay and one receiving operator: what may still go, and what the operator taught us. Survives a restart.
+
+    Dispatch writes the bucket and the flow, whoever heard an operator complain the rest: neither waits for the other.
+    """
+
+    __tablename__ = "pace"
+    relay: str = Field(sa_column=Column(Text, primary_key=True))
+    operator: str = Field(sa_column=Column(Text, primary_key=True))
+    tokens: float | None = None
+    """What the bucket held at `tokens_at`."""
+    tokens_at: datetime | None = _instant(null=True)
+    booked_until: datetime | None = _instant(null=True)
+    """The last turn that was given to one that had to wait."""
+    flow_at: datetime | None = _instant(null=True)
+    """The minute that `flow` counts."""
+    flow: int = 0
+    """Given out in that minute."""
+    flow_before: int = 0
+    """Given out in the minute before."""
+    rate: float | None = None
+    """Learnt: deliveries a second from `rests_until` on; null where nothing was learnt."""
+    ceiling: float | None = None
+    rests_until: datetime | None = _instant(null=True)
+    strikes: int = 0
+    because: str | None = None
+
+
+class Ramp(SQLModel, table=True):
+    """The warm-up of one From domain at one receiving operator, as of one day. Days are proleptic ordinals, in UTC."""
+
+    __tablename__ = "ramp"
+    domain: str = Field(sa_column=Column(Text, primary_key=True))
+    operator: str = Field(sa_column=Column(Text, primary_key=True))
+    started: int = 0
+    on_day: int = 0
+    last_on: int = 0
+    day: int = 1
+    cap: int | None = None
+    """Null: warm."""
+    used: int = 0
+    sent: int = 0
+    hard: int = 0
+    deferred: int = 0
+    complained: int = 0
+    because: str = _text()
+
+
+class CampaignBreaker(SQLModel, table=True):
+    """How a campaign's mails were answered since it began or was resumed: the block that fills, and the one before."""
+
+    __tablename__ = "campaign_breaker"
+    campaign_id: str = Field(sa_column=Column(Text, primary_key=True))
+    since: datetime = _instant()
+    tried: int = 0
+    hard: int = 0
+    tried_before: int = 0
+    hard_before: int = 0
+
+
 class Problem(SQLModel, table=True):
     """Something staff should see in `status`: a failing template, a paused campaign, a spool that could not be read."""
 
