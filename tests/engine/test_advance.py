@@ -578,6 +578,20 @@ def test_who_is_pinned_finishes_on_the_revision_entered(make_world: MakeWorld) -
     ]  # fmt: skip
 
 
+def test_who_is_pinned_finishes_under_the_new_name_of_the_campaign(make_world: MakeWorld) -> None:
+    """A campaign that is renamed while somebody is under way still sends her its next mail."""
+    pinned = TWO + "on_edit: pin\n"
+    world = make_world({"drip": pinned})
+    world.apply("11-23 10:00")
+    world.signs_up("maria", "11-23 10:00")
+    world.tick()
+    del world.campaigns["drip"]
+    world.apply("11-24 10:00", trickle=f"was: drip\n{pinned}")
+    world.ticks("11-24 10:00", "11-26 10:00")
+    assert [row[1:] for row in world.sent] == [("maria", "one"), ("maria", "two")]
+    assert {row.campaign_id for row in world.deliveries()} == {"trickle"}
+
+
 def test_a_pinned_step_keeps_its_hours(make_world: MakeWorld) -> None:
     """The rules of a mail are those of the revision it goes by."""
     world = make_world({"drip": HELD + "on_edit: pin\n"})

@@ -498,7 +498,6 @@ class _Work:
         """What all deliveries of a step have in common."""
         campaign = script.campaign
         return {
-            "campaign_id": campaign.id,
             "step_key": node.step.key,
             "entity_id": campaign.entity,
             "topic": campaign.topic,
@@ -521,6 +520,7 @@ class _Work:
         own = {
             "enrollment_id": traveller.id,
             "person_id": row.person_id,
+            "campaign_id": row.campaign_id,  # as it is called now, whatever the revision she is pinned to called it
             "revision_id": self._revision(script, row),
             "variant": choose_variant(action.variants, traveller.id, node.step.key) or action.subject or "",
             "operator": row.operator,
