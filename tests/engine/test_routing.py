@@ -219,7 +219,15 @@ def test_a_relay_holds_no_more_than_its_connections_can_carry(world: World) -> N
     """A few seconds of sending, so that what it holds when it breaks is soon free again."""
     queue(world, "drip", 500)
     give(world, Route("small", connections=1))
-    assert {"small": routing.A_CONNECTION} == by_relay(world)
+    assert {"small": routing.A_CONNECTION * 9 // 10} == by_relay(world)
+
+
+def test_the_first_few_of_a_campaign_find_room_in_a_relay_that_a_broadcast_fills(world: World) -> None:
+    """A tenth of what a relay may hold is kept for them, also of one with few connections."""
+    queue(world, "drip", 500)
+    give(world, Route("small", connections=1))
+    queue(world, "urgent", 5, step_key="last")
+    assert give(world, Route("small", connections=1)).by_campaign == {"urgent": 5}
 
 
 # -- rates -------------------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetim
     }
     allowed = {name: _allowance(connection, name, live.scripts.get(name), fit, now) for name, fit in fits.items()}
     busy = outbox.in_flight(connection)
-    chosen = _choose(connection, allowed, busy, room, int(pool.reserve * pool.size), now)
+    chosen = _choose(connection, allowed, busy, room, ways.reserve(pool.reserve, room), now)
     went = ways.assign(chosen)
     number = 0
     by_campaign: dict[str, int] = {}

@@ -69,6 +69,10 @@ class Ways:
     """Their rest is over, and nothing is under way by them: each may have one mail."""
     free: int = 0
     """What is left of the pool."""
+    capacity: int = 0
+    """How many may be under way by all relays that work, whatever their rates say."""
+    space: int = 0
+    """How many of these are not."""
 
     def open_to(self, entity: str) -> tuple[list[Route], list[Route]]:
         """Where an entity's mail may go now: relays that work, of the first tier that has any; relays on trial."""
@@ -84,6 +88,10 @@ class Ways:
         """How many mails of an entity may be given out in this pass."""
         working, trials = self.open_to(entity)
         return min(self.free, sum(self.rooms[one.name] for one in [*working, *trials]))
+
+    def reserve(self, part: float, room: int) -> int:
+        """How much of `room` is to be left free, so that this part of the capacity is; rates leave some free anyway."""
+        return max(0, int(part * self.capacity) - max(0, self.space - room))
 
     def assign(self, chosen: Sequence[Candidate]) -> dict[int, tuple[str, str]]:
         """
@@ -131,13 +139,17 @@ def look_at_ways(connection: Connection, routes: tuple[Route, ...], *, size: int
         room = 0
         if how.breaker.state is State.CLOSED and not how.is_kept(now):
             working.add(route.name)
-            room = min(part, A_CONNECTION * route.connections) - under_way
+            most = min(part, A_CONNECTION * route.connections)
+            room = most - under_way
+            ways.capacity += most
+            ways.space += max(0, room)
             if route.rate is not None:
                 room = min(room, _tokens(connection, route, route.rate, now), _backlog(route.rate) - under_way)
         elif not how.rests_at(now) and not under_way and _has_token(connection, route, now):
             on_trial.add(route.name)
             room = 1
         ways.rooms[route.name] = max(0, room)
+    ways.capacity, ways.space = min(size, ways.capacity), min(ways.free, ways.space)
     ways.working, ways.on_trial = frozenset(working), frozenset(on_trial)
     return ways
 
