@@ -92,12 +92,14 @@ def test_what_is_slow_with_one_operator_is_shown(make_desk: MakeDesk) -> None:
     world = desk.world
     with world.store.begin() as connection:
         connection.execute(
-            TABLES["relay_state"].insert().values(
-                relay="main", operator="yahoo", paused_until=world.now + timedelta(hours=2), because="421 [TSS04]",
-                tokens=0.0, detail={},
+            TABLES["pace"].insert().values(
+                relay="main", operator="yahoo", rests_until=world.now + timedelta(hours=2), because="421 [TSS04]",
+                rate=0.5, ceiling=1.0, strikes=1, flow=0, flow_before=0,
             )
         )  # fmt: skip
-    assert "main is slow with yahoo until 2026-11-23 17:00 UTC: 421 [TSS04]" in desk.says("relays", "status")
+    said = desk.says("relays", "status")
+    assert "main is slow with yahoo until 2026-11-23 17:00 UTC: 421 [TSS04]" in said
+    assert "yahoo by main: 0/min, after it said 421 [TSS04]; 0 of 200 under way" in said
     assert [{"operator": "yahoo", "until": "2026-11-23T17:00:00+00:00", "because": "421 [TSS04]"}] == desk.json(
         "relays", "status"
     )[0]["throttles"]

@@ -8,7 +8,9 @@ import typer
 from rfs_mail.cli.context import current_app
 from rfs_mail.cli.output import AsCsv, AsJson, Column, Row, plain, print_list, say_time
 from rfs_mail.core.duration import parse_duration
-from rfs_mail.engine import relays
+from rfs_mail.core.pacing import say_rate
+from rfs_mail.engine import pacing, relays
+from rfs_mail.engine.pacing import OperatorLine, RampLine
 from rfs_mail.errors import TimeError, UsageError
 
 app = typer.Typer(no_args_is_help=True, help="The relays: how they stand, what they said.")
@@ -56,20 +58,39 @@ _COLUMNS = (
 )
 
 
+def _operator(line: OperatorLine) -> str:
+    """One receiving operator: how fast it is sent to now, and what it taught us."""
+    limit = "no limit" if line.rate is None else say_rate(line.rate)
+    most = f" of {line.outstanding:,}" if line.outstanding is not None else ""
+    taught = f", after it said {line.because}" if line.learnt is not None else ""
+    return f"{line.operator} by {line.relay}: {limit}{taught}; {line.on_their_way:,}{most} under way"
+
+
+def _ramp(line: RampLine) -> str:
+    """The warm-up of one From domain at one operator."""
+    if line.cap is None:
+        return f"{line.domain} is warm at {line.operator}"
+    return f"{line.domain} warms up at {line.operator}, day {line.day}: {line.used:,} of {line.cap:,} ({line.because})"
+
+
 @app.command()
 def status(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """Say how each relay stands, what it did today (UTC) and what it said last. Exit code 1 if one rests by itself."""
     app = current_app()
     with app.store.read() as connection:
         found = relays.relay_status(connection, app.routes, now=app.now())
+        operators = pacing.operator_lines(connection, app.pacing, now=app.now())
+        ramps = pacing.ramp_lines(connection, app.pacing, now=app.now())
     throttled = [
         f"{one.relay} is slow with {throttle.operator} until {say_time(throttle.until)}: {throttle.because}"
         for one in found
         for throttle in one.throttles
     ]
-    print_list(
-        [asdict(one) for one in found], _COLUMNS, as_json=as_json, as_csv=as_csv, note=plain_lines(throttled)
-    )  # fmt: skip
+    rows = [
+        asdict(one) | {"operators": [asdict(line) for line in operators if line.relay == one.relay]} for one in found
+    ]
+    told = [*throttled, *[_operator(line) for line in operators], *[_ramp(line) for line in ramps]]
+    print_list(rows, _COLUMNS, as_json=as_json, as_csv=as_csv, note=plain_lines(told))
     if any(one.state in ("resting", "due", "on_trial") for one in found):
         raise typer.Exit(1)
 

@@ -377,9 +377,8 @@ def relay_status(connection: Connection, routes: Sequence[Route], *, now: dateti
     """How every relay of the settings stands at civil time `now`. Reads only."""
     known, held, standing = relays.rows(connection), relays.in_flight(connection), relays.standings(connection)
     throttles: dict[str, list[Throttle]] = {}
-    for row in health.resting_relays(connection, now=now):
-        if row.operator:
-            throttles.setdefault(row.relay, []).append(Throttle(row.operator, row.paused_until, row.because or ""))
+    for row in health.resting_operators(connection, now=now):
+        throttles.setdefault(row.relay, []).append(Throttle(row.operator, row.rests_until, row.because or ""))
     return [
         _status(
             route, standing.get(route.name, Standing()), known.get(route.name), held.get(route.name, 0),
