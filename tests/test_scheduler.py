@@ -1,6 +1,7 @@
 """The scheduler: who does not wait for whose turn."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ from tests.engine.test_advance import drip
 from tests.world import World
 
 
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=3)])
 def test_a_welcome_does_not_wait_for_the_turns_of_the_verbs(
-    sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
 ) -> None:
-    """Where `advance` and `dispatch` have their next turn in an hour, a sign-up still brings its mail at once."""
+    """Where `advance` and `dispatch` have their next turn in an hour, a sign-up brings its mail at once."""
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + ahead)
     for name in scheduler.PACE:
         monkeypatch.setitem(scheduler.PACE, name, 0.05 if name == "react" else 3600.0)
     world = World(sqlite_store, tmp_path, {"welcome": drip("{key: hello, mail: a}")})

@@ -9,6 +9,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def waking() -> datetime:
+    """The time by which this process's own scheduler wakes, aware, UTC: the machine's, also where `now` is another."""
+    return datetime.now(UTC)
+
+
 def monotonic() -> float:
     """Seconds for measuring a wait inside this process. Never stored."""
     return time.monotonic()

@@ -80,7 +80,7 @@ def _then(
     async def run(now: datetime) -> T:
         done = await verb(now)
         if made(done):
-            scheduler.modify_job(following, next_run_time=clock.now())
+            scheduler.modify_job(following, next_run_time=clock.waking())
         return done
 
     return run
