@@ -357,7 +357,8 @@ def main() -> None:
         signal.signal(one, signal.SIG_IGN)
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr  # nothing but answers goes out there
-    serve(sys.stdin.buffer, answers)
+    with contextlib.suppress(BrokenPipeError):  # whoever asked was killed
+        serve(sys.stdin.buffer, answers)
 
 
 if __name__ == "__main__":
