@@ -12,7 +12,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format demo bench clean
+.PHONY: help setup test check format demo bench chaos clean
 
 help:
 	@echo "make test   [ARGS=...]            set up and run all tests (ARGS go to pytest)"
@@ -20,6 +20,7 @@ help:
 	@echo "make format                       put the code into the house's format"
 	@echo "make demo   [ARGS=...]            set up and run the whole product on sample data (ARGS go to rfs-mail demo)"
 	@echo "make bench  [NAME=...] [ARGS=...] measure; without NAME: all of it, quickly"
+	@echo "make chaos  [ARGS=...]            kill it 100 times over 20,000 mails and hold the logs together (ARGS: --kills, --mails, --seed)"
 	@echo "make setup                        set up only"
 	@echo "make clean                        remove what these made, .venv too"
 
@@ -58,6 +59,10 @@ demo: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(or $(NAME),all --quick) $(ARGS)
+
+# Ends by itself, after a quarter of an hour at the latest; exit code 1 where a promise was broken.
+chaos: $(READY)
+	@nice $(BIN)/python -m tests.chaos $(ARGS)
 
 clean:
 	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist benchmarks/out

@@ -118,7 +118,7 @@ class Conductor:
         self._port = 0
         self._sender: Child | None = None
         self._twin: Child | None = None
-        self._seen = self._read_to = 0
+        self._seen = self._read_to = self._leaps = 0
         self._healing = False
         self._over = threading.Event()
 
@@ -146,7 +146,7 @@ class Conductor:
             self._start_sender()
             leaver.start()
             for harm, after in self._order():
-                self._wait(lambda after=after: self.accepted() >= after or self._late)
+                self._wait(lambda after=after: self.accepted() >= after or self._late or self._leaps > 2)
                 if self._late:
                     self.say(f"{self._at()}: three quarters of the time are over, which leaves the rest undone")
                     break
@@ -156,12 +156,19 @@ class Conductor:
                     self.say(f"{self._at()}: {self.done['kills']} kills, {self.accepted()} mails taken; {harm}")
             self.say(f"{self._at()}: no more harm; waiting for the rest")
             self._healing = True
+            if self.done["twins"]:  # what a dead twin still holds would wait for its lease
+                self._kill_sender()
+                self.done["kills at the end"] += 1
             self._wait(self._nothing_left)
             self._over.set()
             leaver.join()
             self._wait(self._nothing_left)
             self._stop_in_order()
-            return Outcome(self._reckon(), self.done, time.monotonic() - self.started, self.most_sending, self.ended)
+            took = time.monotonic() - self.started
+            outcome = Outcome(self._reckon(), self.done, took, self.most_sending, self.ended)
+            if outcome.broken:  # the small disk goes with the run
+                shutil.copytree(self.folder, self.base / "broken")
+            return outcome
 
     def _order(self) -> list[tuple[str, int]]:
         """(harm, after so many mails): every harm somewhere in the first nine tenths."""
@@ -171,7 +178,7 @@ class Conductor:
         return [(harm, round(share * (number + self.chance.random()))) for number, harm in enumerate(harms)]
 
     def _reckon(self) -> Findings:
-        deaths = ("kills", "kills at the start", "twins", "relay restarts", "sleeps")
+        deaths = ("kills", "kills at the start", "kills at the end", "twins", "relay restarts", "sleeps")
         found = audit(
             self.database, self.log, mails=self.plan.mails, senders=self.senders, left=self.left, window=SLOTS,
             deaths=sum(self.done[name] for name in deaths) + len(self.ended),
@@ -199,6 +206,7 @@ class Conductor:
             came = piece.count(b'"by"')
             if came:
                 self._seen += came
+                self._leaps = 0
                 self.moved = time.monotonic()
         return self._seen
 
@@ -217,6 +225,7 @@ class Conductor:
         """To when the next mail that was put off is due, or a few minutes on."""
         self.moved = time.monotonic()
         self.civil.leap(STEP)
+        self._leaps += 1  # after some of them there is nothing left that could come
         self.done["leaps of time"] += 1
         if self._healing:
             soonest = self._ask("SELECT MIN(next_at) FROM delivery WHERE state = 'queued'")
@@ -228,6 +237,16 @@ class Conductor:
         with closing(sqlite3.connect(self.database, timeout=30)) as raw:
             answer: int | None = raw.execute(question).fetchone()[0]
             return answer
+
+    def _locked(self) -> bool:
+        """Is somebody in the middle of writing?"""
+        with closing(sqlite3.connect(self.database, timeout=0.2, isolation_level=None)) as raw:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+                raw.execute("ROLLBACK")
+            except sqlite3.OperationalError:
+                return True
+            return False
 
     def _states(self) -> dict[str, int]:
         with closing(sqlite3.connect(self.database, timeout=30)) as raw:
@@ -261,12 +280,13 @@ class Conductor:
         point_to(self.folder, self._port, self._number)
         self._sender = start_sender(self.folder, self._number, lease=self.plan.lease, mutant=self.plan.mutant)
         self.senders[self._sender.pid] = self._number
+        self.moved = time.monotonic()
 
     def _revive(self) -> None:
         if self._sender is not None and not self._sender.lives:
             self._sender.process.join()
             said = (self.base / "sender.log").read_text(encoding="utf-8", errors="replace").splitlines()
-            self.ended.append(said[-1] if said else "")
+            self.ended.append(said[-1][:160] if said else "")
             self.say(f"{self._at()}: the sender ended by itself: {self.ended[-1]}")
             time.sleep(0.2)
             self._start_sender()
@@ -288,16 +308,21 @@ class Conductor:
 
     def _kills(self) -> None:
         """Kill -9 wherever it is, at times again while it starts."""
-        assert self._sender is not None
-        self._sender.kill()
-        sending = self._ask("SELECT COUNT(*) FROM delivery WHERE state = 'sending'") or 0
-        self.most_sending = max(self.most_sending, sending)
-        self._start_sender()
+        self._kill_sender()
         if self.chance.random() < 0.1:
             time.sleep(self.chance.uniform(0, 0.5))
-            self._sender.kill()
+            self._kill_sender()
             self.done["kills at the start"] += 1
-            self._start_sender()
+
+    def _kill_sender(self) -> None:
+        assert self._sender is not None
+        self._sender.kill()
+        sending = self._ask(
+            "SELECT COUNT(*) FROM delivery d JOIN batch b ON b.id = d.batch_id "
+            f"WHERE d.state = 'sending' AND b.holder LIKE '%:{self._sender.pid}:%'"
+        ) or 0  # fmt: skip
+        self.most_sending = max(self.most_sending, sending)
+        self._start_sender()
 
     def _sleeps(self) -> None:
         """SIGSTOP for longer than the lease: it wakes up with verdicts and marks that are out of date."""
@@ -316,10 +341,14 @@ class Conductor:
         assert first is not None
         self._twin = first
         first.signal(signal.SIGSTOP)
+        while self._locked():  # stopped inside a transaction, it would keep the second one from everything
+            first.signal(signal.SIGCONT)
+            time.sleep(0.005)
+            first.signal(signal.SIGSTOP)
         self.database.with_name(self.database.name + ".lock").unlink(missing_ok=True)
         self._start_sender()
         before, ends = self.accepted(), time.monotonic() + self.plan.lease
-        enough = self.chance.randint(1, 40)
+        enough = min(self.chance.randint(1, 40), max((self.plan.mails - before) // 4, 1))
         while self.accepted() < before + enough and time.monotonic() < ends:
             time.sleep(0.005)
         first.signal(signal.SIGCONT)

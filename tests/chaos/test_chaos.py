@@ -46,7 +46,7 @@ def test_kills_and_worse_break_no_promise(tmp_path: Path, template: Path) -> Non
 QUIET = Plan(MAILS, 0, 0, (), often=0.0, slow=0.03, leaving=0.0, patience=300)
 KILLED = replace(QUIET, kills=1, slow=0.1)
 LEFT = replace(QUIET, often=10.0, leaving=0.9)
-DOUBLED = replace(QUIET, harm=(("twins", 1),), slow=0.05, lease=12.0)
+DOUBLED = replace(QUIET, harm=(("twins", 2),), slow=0.05, lease=30.0)
 
 SIGNS = {
     "marks after sending": (QUIET, "each copy was marked before, and is not called unsent"),
