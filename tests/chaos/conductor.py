@@ -219,7 +219,7 @@ class Conductor:
             self.accepted()
             if time.monotonic() - self.moved > STALLED:
                 self._leap()
-            time.sleep(0.005)
+            time.sleep(0.01)
 
     def _leap(self) -> None:
         """To when the next mail that was put off is due, or a few minutes on."""
@@ -343,14 +343,14 @@ class Conductor:
         first.signal(signal.SIGSTOP)
         while self._locked():  # stopped inside a transaction, it would keep the second one from everything
             first.signal(signal.SIGCONT)
-            time.sleep(0.005)
+            time.sleep(0.01)
             first.signal(signal.SIGSTOP)
         self.database.with_name(self.database.name + ".lock").unlink(missing_ok=True)
         self._start_sender()
         before, ends = self.accepted(), time.monotonic() + self.plan.lease
         enough = min(self.chance.randint(1, 40), max((self.plan.mails - before) // 4, 1))
         while self.accepted() < before + enough and time.monotonic() < ends:
-            time.sleep(0.005)
+            time.sleep(0.01)
         first.signal(signal.SIGCONT)
         time.sleep(self.chance.uniform(0.2, 1.0))
         first.kill()

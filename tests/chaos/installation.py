@@ -50,10 +50,13 @@ END;
 """SQLite writes one transaction after the other, so the numbers are the order of the commits."""
 
 
-def install(folder: Path, mails: int, *, now: datetime, mail: str = "A line.") -> None:
-    """Make the folder, with one mail due for each of so many people."""
+def install(folder: Path, mails: int, *, now: datetime, composers: int = 1) -> None:
+    """Make the folder, with one mail due for each of so many people. `composers`: processes that compose beside."""
     make_folder(folder, examples=False)
-    text = f"---\nsubject: A subject\n---\n{mail}\n"
+    settings = folder / "rfs-mail.toml"
+    own = f"composers = {composers}\nwindow = {WINDOW}\n"
+    settings.write_text(own + settings.read_text(encoding="utf-8"), encoding="utf-8")
+    text = "---\nsubject: A subject\n---\nA line.\n"
     write_files(folder, {"calm": CALM, "urgent": URGENT}, {"calm/a.md": text, "urgent/a.md": text})
     app = open_app(folder, environ={})
     apply(app.store, load_project(app.settings), now=now - timedelta(hours=1), by="ana")
