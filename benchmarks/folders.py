@@ -37,6 +37,11 @@ APPLIED = NOW - timedelta(days=400)
 BIG = 200_000
 """A database of more people than this is not kept."""
 
+UNLIMITED = "\n" + "".join(
+    f'[operators.{name}]\nrate = "none"\noutstanding = 0\n' for name in ("google", "microsoft", "yahoo", "apple")
+)
+"""Operators are given no more than they are known to take; measured is what the product could send."""
+
 Fill = Callable[[sqlite3.Connection], None]
 """Puts people, and whatever else, into a fresh database."""
 
@@ -74,6 +79,8 @@ def prepared(
 def make(folder: Path, campaigns: Sequence[str], fill: Fill) -> None:
     """Lay a working folder down, apply its campaigns and fill its database."""
     make_folder(folder, examples=False)
+    with (folder / "rfs-mail.toml").open("a", encoding="utf-8") as toml:
+        toml.write(UNLIMITED)
     for part in ("campaigns", "templates", "data"):
         (folder / part).mkdir(exist_ok=True)
     for path in (PROJECT / "campaigns").glob("*.yaml"):

@@ -117,9 +117,9 @@ def _mark_after_sending() -> None:
         marks[mark.id] = mark
         return True
 
-    async def mark_now(self: Deliverer, row: Any, epoch: int, way: Any, verdict: Any) -> None:
+    async def mark_now(self: Deliverer, news: Any, row: Any, epoch: int, way: Any, verdict: Any) -> None:
         await real_mark(self._ledger, marks[row.id], now=self.now())
-        await real_record(self, row, epoch, way, verdict)
+        await real_record(self, news, row, epoch, way, verdict)
 
     Ledger.mark = promise  # type: ignore[method-assign]
     Deliverer._record = mark_now  # type: ignore[method-assign]

@@ -26,9 +26,9 @@ def _marks_after_sending() -> None:
         marks[mark.id] = mark
         return True
 
-    async def mark_now(self: Deliverer, row: Any, epoch: int, way: Any, verdict: Any) -> None:
+    async def mark_now(self: Deliverer, news: Any, row: Any, epoch: int, way: Any, verdict: Any) -> None:
         await real_mark(self._ledger, marks[row.id], now=self.now())
-        await real_record(self, row, epoch, way, verdict)
+        await real_record(self, news, row, epoch, way, verdict)
 
     Ledger.mark = promise  # type: ignore[method-assign]
     Deliverer._record = mark_now  # type: ignore[method-assign]
@@ -83,7 +83,7 @@ def _says_sent_too_soon() -> None:
         may = await real(self, mark, now=now)
         if may:
             move = Move(mark.id, 0, DeliveryState.SENT, now, batch_id=mark.batch_id, epoch=mark.epoch)
-            await self.settle(Settlement(move, (DeliveryState.SENDING,)), now=now)
+            await self.settle(Settlement(move, (DeliveryState.SENDING,)))
         return may
 
     Ledger.mark = mark_sent  # type: ignore[method-assign]

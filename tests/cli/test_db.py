@@ -9,7 +9,10 @@ from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from rfs_mail.cli import app, context
+from rfs_mail.store import schema
 from rfs_mail.store.database import Store
+
+HEAD = schema.head()
 
 
 def run(folder: Path, *words: str) -> Result:
@@ -29,10 +32,10 @@ def test_upgrade_makes_the_database_and_says_what_it_did(tmp_path: Path) -> None
     """The first upgrade makes the database, the second has nothing to do, and status is content."""
     first, second = run(tmp_path, "upgrade"), run(tmp_path, "upgrade")
     path = tmp_path / "rfs-mail.db"
-    assert (first.exit_code, first.output) == (0, f"{path}: schema 0001 (was empty).\n")
-    assert (second.exit_code, second.output) == (0, f"{path}: schema 0001 (nothing to do).\n")
+    assert (first.exit_code, first.output) == (0, f"{path}: schema {HEAD} (was empty).\n")
+    assert (second.exit_code, second.output) == (0, f"{path}: schema {HEAD} (nothing to do).\n")
     status = run(tmp_path, "status")
-    assert (status.exit_code, status.output) == (0, f"{path}: schema 0001, as this program needs.\n")
+    assert (status.exit_code, status.output) == (0, f"{path}: schema {HEAD}, as this program needs.\n")
 
 
 def test_status_as_json(tmp_path: Path) -> None:
@@ -48,8 +51,8 @@ def test_status_as_json(tmp_path: Path) -> None:
     assert said == {
         "database": str(tmp_path / "rfs-mail.db"),
         "schema": "0000",
-        "needed": "0001",
-        "problem": "The database has schema 0000, this program needs 0001. Run: rfs-mail db upgrade",
+        "needed": HEAD,
+        "problem": f"The database has schema 0000, this program needs {HEAD}. Run: rfs-mail db upgrade",
     }
 
 

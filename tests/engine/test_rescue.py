@@ -161,9 +161,9 @@ def test_blind_kills_do_not_add_up(make_world: MakeWorld, store: Store) -> None:
         hands, machine = Hands(), world.machine()
         await machine.deliverer.start()
         dispatch(store, hands, machine.pool, now=world.now, holder=machine.deliverer.holder)
-        (slots,) = machine.deliverer._slots.values()
-        while not slots.locked():
-            await slots.acquire()
+        (way,) = machine.deliverer.ways.values()
+        for _ in range(way.slots):
+            assert await machine.deliverer._watch.slot(way.name)
         batches = [asyncio.create_task(machine.deliverer.run_batch(*one)) for one in hands.given]
         while {row.rescues for row in world.deliveries()} != {0}:
             await asyncio.sleep(0)

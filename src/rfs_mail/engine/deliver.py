@@ -165,7 +165,7 @@ class Deliverer:
         async with self._opening:
             began, as_of = clock.monotonic(), self._watch.changes
             try:
-                opened = await self.store.write(_open, batch_id, epoch, self.holder, self._materials)
+                opened = await self._ledger.write(_open, batch_id, epoch, self.holder, self._materials)
             except DBAPIError as error:
                 LOG.error("batch %d could not be opened, its lease brings it back: %s", batch_id, error.orig)
                 self._dropped.append(batch_id)
@@ -186,7 +186,7 @@ class Deliverer:
         finally:
             try:
                 told = news.take(ended=True)
-                await self.store.write(_close, batch_id, epoch, told, self.pacing, self.now())
+                await self._ledger.write(_close, batch_id, epoch, told, self.pacing, self.now())
             except DBAPIError as error:
                 LOG.error("batch %d could not be closed, its lease brings the rest back: %s", batch_id, error.orig)
                 self._dropped.append(batch_id)
@@ -266,7 +266,7 @@ class Deliverer:
             row.id, row.enrollment_id, DeliveryState.QUEUED, self.now(), blameless=True, batch_id=row.batch_id,
             epoch=epoch,
         )  # fmt: skip
-        await self._ledger.settle(Settlement(move, _AFTER), now=self.now())
+        await self._ledger.settle(Settlement(move, _AFTER))
 
     async def _compose(self, opened: "_Opened", rows: Sequence[Claimed]) -> list[Composed | Unwritten]:
         return await self.composers.compose(
@@ -279,7 +279,7 @@ class Deliverer:
             row.id, row.enrollment_id, DeliveryState.FAILED, self.now(), unwritten.reason, unwritten.detail,
             batch_id=row.batch_id, epoch=row.epoch,
         )  # fmt: skip
-        await self._ledger.settle(Settlement(move, _BEFORE), now=self.now())
+        await self._ledger.settle(Settlement(move, _BEFORE))
         self.tally.failed += 1
 
     def _mark(self, opened: "_Opened", row: Claimed, epoch: int, composed: Composed) -> Mark:
@@ -302,7 +302,7 @@ class Deliverer:
         now = self.now()
         move, bounce = self._move(row, epoch, verdict, now, again)
         tell_at_once = news.add(row, verdict, now=now)
-        await self._ledger.settle(Settlement(move, _AFTER, bounce), now=now)
+        await self._ledger.settle(Settlement(move, _AFTER, bounce))
         if tell_at_once:
             await self._slow_down(news, now)
 

@@ -9,9 +9,10 @@ the database in memory; marks do not, because a mail that is not marked may simp
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +23,9 @@ from rfs_mail.engine.gate import Rules, pass_gate
 from rfs_mail.store import outbox
 from rfs_mail.store.database import Store
 from rfs_mail.store.outbox import Mark, Move
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
 
@@ -47,14 +51,14 @@ class Settlement:
 
 @dataclass(slots=True)
 class _Entry:
-    mark: Mark | None
-    settlement: Settlement | None
-    now: datetime
-    answer: "asyncio.Future[bool]"
+    answer: "asyncio.Future[Any]"
+    mark: tuple[Mark, datetime] | None = None
+    settlement: Settlement | None = None
+    work: Callable[[Connection], Any] | None = None
 
 
 class Ledger:
-    """Commits marks and settlements in groups. Belongs to one event loop; `run` must be going."""
+    """Commits marks, settlements and what else there is in groups. Belongs to one event loop; `run` must be going."""
 
     def __init__(self, store: Store, rules: Rules) -> None:
         self._store = store
@@ -68,13 +72,25 @@ class Ledger:
 
     async def mark(self, mark: Mark, *, now: datetime) -> bool:
         """May this delivery's bytes go to the wire? Durable when it answers yes."""
-        return await self._enter(_Entry(mark, None, now, asyncio.get_running_loop().create_future()))
+        may: bool = await self._enter(_Entry(asyncio.get_running_loop().create_future(), mark=(mark, now)))
+        return may
 
-    async def settle(self, settlement: Settlement, *, now: datetime) -> bool:
+    async def settle(self, settlement: Settlement) -> bool:
         """Record what became of it; False where somebody else had settled it. Durable when it answers."""
-        return await self._enter(_Entry(None, settlement, now, asyncio.get_running_loop().create_future()))
+        moved: bool = await self._enter(_Entry(asyncio.get_running_loop().create_future(), settlement=settlement))
+        return moved
 
-    async def _enter(self, entry: _Entry) -> bool:
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """
+        Run `work(connection, ...)` with the next group: opening and closing a batch needs no transaction of its own.
+
+        What it raises is raised here, and the others of the group do not notice.
+        """
+        answer = asyncio.get_running_loop().create_future()
+        done: T = await self._enter(_Entry(answer, work=lambda connection: work(connection, *args, **kwargs)))
+        return done
+
+    async def _enter(self, entry: _Entry) -> Any:
         self._entries.append(entry)
         self._some.set()
         if len(self._entries) >= min(ENOUGH, self.under_way):
@@ -118,10 +134,12 @@ class Ledger:
             except DBAPIError as error:
                 LOG.error("the database refused a group of %d: %s", len(group), error.orig)
                 for entry in group:
-                    if entry.mark is not None and not entry.answer.done():
-                        entry.answer.set_result(
-                            False
-                        )  # not marked, so it must not go; its lease or release brings it back
+                    if entry.answer.done() or entry.settlement is not None:
+                        continue
+                    if entry.mark is not None:  # it must not go; its lease or release brings it back
+                        entry.answer.set_result(False)
+                    else:
+                        entry.answer.set_exception(error)
                 group = [entry for entry in group if entry.settlement is not None]
                 if not group:
                     return
@@ -134,11 +152,22 @@ class Ledger:
                         entry.answer.set_exception(error)
                 return
         for entry, answer in zip(group, answers, strict=True):
-            if not entry.answer.done():
+            if entry.answer.done():
+                continue
+            if isinstance(answer, _Failed):
+                entry.answer.set_exception(answer.error)
+            else:
                 entry.answer.set_result(answer)
 
 
-def _write(connection: Connection, rules: Rules, group: Sequence[_Entry]) -> list[bool]:
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """What a piece of work raised; the group goes on without it."""
+
+    error: Exception
+
+
+def _write(connection: Connection, rules: Rules, group: Sequence[_Entry]) -> list[Any]:
     """One transaction: verdicts first, so that a slot that became free counts against the caps it used."""
     settled: set[int] = set()
     by_origin: dict[tuple[DeliveryState, ...], list[Settlement]] = {}
@@ -154,16 +183,27 @@ def _write(connection: Connection, rules: Rules, group: Sequence[_Entry]) -> lis
     marks: dict[datetime, dict[int, Mark]] = {}
     for entry in group:
         if entry.mark is not None:
-            marks.setdefault(entry.now, {})[entry.mark.id] = entry.mark
+            mark, at = entry.mark
+            marks.setdefault(at, {})[mark.id] = mark
     passed: dict[int, bool] = {}
     for now, wanted in marks.items():
         passed |= pass_gate(connection, wanted, rules, now=now)
-    return [
-        passed.get(entry.mark.id, False)
-        if entry.mark is not None
-        else entry.settlement is not None and entry.settlement.move.id in settled
-        for entry in group
-    ]
+    return [_answer(connection, entry, passed, settled) for entry in group]
+
+
+def _answer(connection: Connection, entry: _Entry, passed: Mapping[int, bool], settled: Container[int]) -> Any:
+    if entry.mark is not None:
+        return passed.get(entry.mark[0].id, False)
+    if entry.settlement is not None:
+        return entry.settlement.move.id in settled
+    assert entry.work is not None, "an entry is a mark, a settlement or a piece of work"
+    try:
+        with connection.begin_nested():
+            return entry.work(connection)
+    except DBAPIError:
+        raise
+    except Exception as error:
+        return _Failed(error)
 
 
 def _refused_at_the_wire(connection: Connection, one: Settlement) -> None:

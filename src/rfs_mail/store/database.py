@@ -15,7 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -61,10 +61,8 @@ class Store:
             raise StoreError(f"database_url: {parsed.get_backend_name()} is not supported. Use sqlite or postgresql.")
         self.url = parsed
         self.is_sqlite = self.path is not None
-        if self.path is not None:
-            self.engine = _sqlite_engine(parsed, Turns(self.path.with_name(f"{self.path.name}.turn.lock")))
-        else:
-            self.engine = _postgres_engine(parsed)
+        self._turns = Turns(self.path.with_name(f"{self.path.name}.turn.lock")) if self.path is not None else None
+        self.engine = _sqlite_engine(parsed, self._turns) if self._turns is not None else _postgres_engine(parsed)
         self.patient_engine = self.engine.execution_options(rfs_patient=True)
         """The same connections; what they write waits until nobody else does (see `begin`)."""
         # SQLite reads a snapshot by nature; PostgreSQL has to be asked.
@@ -84,7 +82,8 @@ class Store:
         `patient` is for a chunk of long work: on SQLite it lets everybody go first who waits for the database.
         What `after_commit` was given runs once the commit is durable, and not at all after a rollback.
         """
-        with (self.patient_engine if patient else self.engine).connect() as connection:
+        turn = self._turns.within(BUSY_SECONDS) if self._turns is not None and not patient else nullcontext()
+        with turn, (self.patient_engine if patient else self.engine).connect() as connection:
             later: list[Callable[[], None]] = []
             connection.info[_AFTER_COMMIT] = later
             with connection.begin():

@@ -14,7 +14,10 @@ import fcntl
 import random
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import IO
 
 from rfs_mail import clock
@@ -31,6 +34,27 @@ class Turns:
 
     def __init__(self, lock: Path) -> None:
         self._lock = lock
+
+        self._thread = Lock()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """
+        The threads of one process wait for each other here, and need not poll the database.
+
+        Who waits here says so to patient writers too. A patient one does not come here: it would hold up the others of
+        its process while it waits for another. After `seconds` the database itself has the last word.
+        """
+        mine = self._thread.acquire(blocking=False)
+        if not mine:
+            with self._lock.open("ab") as sign:
+                _locked(sign, fcntl.LOCK_SH)
+                mine = self._thread.acquire(timeout=seconds)
+        try:
+            yield
+        finally:
+            if mine:
+                self._thread.release()
 
     def take(self, connection: sqlite3.Connection, *, patient: bool, seconds: float) -> bool:
         """
