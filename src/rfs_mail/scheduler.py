@@ -31,7 +31,7 @@ PACE = {
     "replan": 2.0,
     "enroll": 5.0,
     "advance": 0.5,
-    "dispatch": 0.25,
+    "dispatch": 0.5,
     "rescue": 5.0,
     "alive": 10.0,
     "prune": 3600.0,
