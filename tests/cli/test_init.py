@@ -26,7 +26,8 @@ def test_a_new_folder_is_complete(tmp_path: Path) -> None:
     """Settings, an up-to-date database, examples; nothing is live and nothing leaves the machine yet."""
     folder = tmp_path / "new" / "one"
     assert rfs_mail("init", str(folder)).exit_code == 0
-    assert {"rfs-mail.toml", "campaigns/welcome.yaml", "templates/_layout.html", "data/calendar.yaml"} <= files(folder)
+    assert {"rfs-mail.toml", "campaigns/welcome.yaml", "templates/_layout.html"} <= files(folder)
+    assert {"data/calendar.yaml", "data/filing_deadlines.csv"} <= files(folder)
     opened = open_app(folder, environ={})
     assert (opened.live(), opened.sends_locally) == (None, True)
     opened.close()

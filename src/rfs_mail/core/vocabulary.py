@@ -87,7 +87,7 @@ WINDOW_FIELDS: Final[Mapping[str, FieldType]] = {
     "closes": DATE,
     "closes_time": TEXT,
     "zone": TEXT,
-    "status": FieldType("choice", ("confirmed", "tentative", "moved", "cancelled")),
+    "status": FieldType("choice", ("confirmed", "tentative", "moved", "extended", "cancelled")),
     "confidence": CONFIDENCE,
     "source": TEXT,
     "as_of": DATE,

@@ -10,9 +10,11 @@ from rfs_mail.core.campaign import FieldSpec
 from rfs_mail.core.person_fields import Refused, read_value
 from rfs_mail.core.values import Stage
 from rfs_mail.engine import feedback, naming
+from rfs_mail.engine.filings import record_status
 from rfs_mail.engine.live import Live, look
-from rfs_mail.errors import NotFoundError, UsageError
-from rfs_mail.store import candidacies, events, people, suppressions
+from rfs_mail.engine.windows import find_window
+from rfs_mail.errors import UsageError
+from rfs_mail.store import events, people, suppressions
 from rfs_mail.store.database import Store
 
 _STATUSES = tuple(
@@ -53,12 +55,14 @@ def set_fields(
         stage = values.pop("stage", None)
         changed = list(people.set_fields(connection, person.id, values, now=now, source=source)) if values else []
         if window is not None:
-            _about_window(connection, person.id, window, stage, by, now)
-        if stage is not None:
-            moved = people.set_stage(
-                connection, person.id, str(stage), now=now, window_id=window, detail={"source": source}
+            _check_window(connection, window, stage)
+            moved = record_status(
+                connection, live, person.id, window, str(stage), evidence=source, detail={"source": source}, now=now
             )
-            changed += ["stage"] if moved is not None else []
+            changed += ["stage"] if moved else []
+        elif stage is not None:
+            event = people.set_stage(connection, person.id, str(stage), now=now, detail={"source": source})
+            changed += ["stage"] if event is not None else []
         for name, ref in happened:
             events.add_event(
                 connection,
@@ -110,13 +114,11 @@ def _calendar_ref(value: str, live: Live | None) -> str:
     return value
 
 
-def _about_window(connection: Connection, person_id: int, window: str, stage: object, by: str, now: datetime) -> None:
+def _check_window(connection: Connection, window: str, stage: object) -> None:
     if stage not in _STATUSES:
         said = ", ".join(f"stage={word}" for word in _STATUSES)
         raise UsageError(f"--window says which filing window a stage is about. Say one of: {said}.")
-    if not candidacies.knows_window(connection, window):
-        raise NotFoundError(f"There is no filing window {window}. None can be imported yet.")
-    candidacies.set_status(connection, person_id, window, str(stage), evidence=f"staff ({by})", now=now)
+    find_window(connection, window)
 
 
 def _read(

@@ -10,7 +10,7 @@ from rfs_mail.core.breaker import State
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.telling import tell
 from rfs_mail.engine.live import Live, look, zone_of
-from rfs_mail.store import health, problems, relays, ticks
+from rfs_mail.store import health, problems, relays, ticks, windows
 from rfs_mail.store.database import machine_now
 
 RECENT = timedelta(days=7)
@@ -30,8 +30,8 @@ class Trouble:
     """
     One thing to look after.
 
-    `kind` is nothing_applied, silent, late, uncertain, paused, template, relay, task, import or other. `since` is when
-    it began, where that is known.
+    `kind` is nothing_applied, silent, late, uncertain, paused, template, relay, task, import, window or other. `since`
+    is when it began, where that is known.
     """
 
     kind: str
@@ -75,6 +75,7 @@ def status(connection: Connection, *, now: datetime) -> Status:
         *_paused(live),
         *_tasks(connection, now),
         *_imports(connection, now),
+        *_windows(connection, now),
         *_others(connection),
     ]
     return Status(
@@ -168,6 +169,16 @@ def _imports(connection: Connection, now: datetime) -> Iterator[Trouble]:
         if row.finished_at is None and now - row.started_at > SILENT:
             what = f"the import of {row.file} was broken off after {_count(row.rows, 'row')}"
             yield Trouble("import", what, "Import it again: rows that are in change nothing.", since=row.started_at)
+
+
+def _windows(connection: Connection, now: datetime) -> Iterator[Trouble]:
+    """Windows ahead that no countdown may trust: somebody has to find out before the day has passed."""
+    found = windows.doubtful(connection, now=now)
+    if found:
+        named = ", ".join(f"{row.id} ({row.confidence})" for row in found[:3])
+        more = f" and {len(found) - 3:,} more" if len(found) > 3 else ""
+        what = f"{_count(len(found), 'filing window')} ahead with dates nobody may trust: {named}{more}"
+        yield Trouble("window", what, f"`windows show {found[0].id}`, find out, import", len(found))
 
 
 def _others(connection: Connection) -> Iterator[Trouble]:

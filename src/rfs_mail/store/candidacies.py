@@ -9,13 +9,12 @@ from rfs_mail.store.events import touch
 from rfs_mail.store.tables import TABLES
 
 candidacy = TABLES["candidacy"]
-filing_window = TABLES["filing_window"]
 
 
-def knows_window(connection: Connection, window_id: str) -> bool:
-    """Is there such a filing window?"""
-    found = connection.execute(select(filing_window.c.id).where(filing_window.c.id == window_id))
-    return found.scalar_one_or_none() is not None
+def status_of(connection: Connection, person_id: int, window_id: str) -> str | None:
+    """How far she is with a window; None where nothing is known."""
+    mine = (candidacy.c.person_id == person_id) & (candidacy.c.window_id == window_id)
+    return connection.execute(select(candidacy.c.status).where(mine)).scalar_one_or_none()
 
 
 def set_status(

@@ -16,8 +16,8 @@ suppression = TABLES["suppression"]
 sweep = TABLES["sweep"]
 
 BY_PERSON = (
-    "person_tag", "person_role", "identifier", "signup", "consent", "topic_left", "interest", "candidacy", "enrollment",
-    "delivery", "event", "task",
+    "person_tag", "person_role", "identifier", "signup", "consent", "topic_left", "interest", "candidacy",
+    "candidate_match", "enrollment", "delivery", "event", "task",
 )  # fmt: skip
 """The tables whose rows are about one person by `person_id`."""
 

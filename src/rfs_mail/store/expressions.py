@@ -502,29 +502,7 @@ class _Writer:
         interest = TABLES["interest"].alias()
 
         def fits(window: FromClause) -> list[ColumnElement[bool]]:
-            mine, theirs = interest.c.office_level, window.c.office_level
-            wider = [
-                both
-                for wide, narrow in WIDER_LEVELS.items()
-                for both in (and_(mine == wide, theirs.in_(narrow)), and_(theirs == wide, mine.in_(narrow)))
-            ]
-            at_home = and_(interest.c.state == "", self.person.c.state == window.c.state)
-            return [
-                interest.c.person_id == self.person.c.id,
-                or_(mine == "", mine == theirs, *wider),
-                window.c.state != "",
-                or_(interest.c.state == window.c.state, at_home),
-                or_(
-                    interest.c.division == "",
-                    window.c.division.is_(None),
-                    window.c.division == "",
-                    interest.c.division == window.c.division,
-                ),
-                or_(
-                    interest.c.election_year.is_(None),
-                    cast(interest.c.election_year, Text) == func.substr(window.c.election_on, 1, 4),
-                ),
-            ]
+            return [interest.c.person_id == self.person.c.id, *wanted(interest, self.person, window)]
 
         return self.some_window(asked, fits, interest)
 
@@ -615,6 +593,36 @@ def _any(tables: list[FromClause], *conditions: ColumnElement[bool]) -> ColumnEl
     """There is a row; every other table named is that of the enclosing statement."""
     found: Select[Any] = select(literal_column("1")).select_from(*tables).where(*conditions)
     return found.correlate_except(*tables).exists()
+
+
+def wanted(interest: FromClause, person: FromClause, window: FromClause) -> list[ColumnElement[bool]]:
+    """
+    The conditions under which a row of `interest`, of this person, means this window: `core.interest.wants` in SQL.
+
+    `window` needs the columns state, office_level, division and election_on.
+    """
+    mine, theirs = interest.c.office_level, window.c.office_level
+    wider = [
+        both
+        for wide, narrow in WIDER_LEVELS.items()
+        for both in (and_(mine == wide, theirs.in_(narrow)), and_(theirs == wide, mine.in_(narrow)))
+    ]
+    at_home = and_(interest.c.state == "", person.c.state == window.c.state)
+    return [
+        or_(mine == "", mine == theirs, *wider),
+        window.c.state != "",
+        or_(interest.c.state == window.c.state, at_home),
+        or_(
+            interest.c.division == "",
+            window.c.division.is_(None),
+            window.c.division == "",
+            interest.c.division == window.c.division,
+        ),
+        or_(
+            interest.c.election_year.is_(None),
+            cast(interest.c.election_year, Text) == func.substr(window.c.election_on, 1, 4),
+        ),
+    ]
 
 
 def _by_value(value_of: Callable[[str], Any]) -> dict[Any, list[str]]:

@@ -260,8 +260,51 @@ class FilingWindow(SQLModel, table=True):
     confidence: str = _text("unknown")
     source: str = _text()
     as_of: str | None = None
+    notes: str = _text()
     version: int = 1
     updated_at: datetime = _instant()
+
+
+class FilingWindowVersion(SQLModel, table=True):
+    """What a filing window said, each time it said something else. Never changed, never deleted."""
+
+    __tablename__ = "filing_window_version"
+    __table_args__ = (Index("ix_filing_window_version", "window_id", "id"),)
+    id: int | None = _id()
+    window_id: str = _text()
+    version: int = 1
+    """Grows where a fact changed that mail hangs on; a new source or note is another row of the same version."""
+    facts: dict[str, Any] = _json()
+    """`core.filing_windows.FilingWindow` as JSON."""
+    file: str = _text()
+    by: str = _text()
+    at: datetime = _instant()
+
+
+class CandidateMatch(SQLModel, table=True):
+    """Somebody of an official candidate list who may be one of ours. Nothing follows before a person says yes."""
+
+    __tablename__ = "candidate_match"
+    __table_args__ = (UniqueConstraint("person_id", "window_id", "key", name="uq_candidate_match"),)
+    id: int | None = _id()
+    person_id: int = _ref()
+    window_id: str = _text()
+    key: str = _text()
+    """What the list says of the candidate, digested: the same line again asks nobody again."""
+    name: str = _text()
+    """The candidate's name as the list writes it."""
+    listed: str = _text()
+    """What else the list says of her: office, division, party, status."""
+    file: str = _text()
+    line: int = 0
+    score: int = 0
+    """0 to 100."""
+    why: str = _text()
+    state: str = _text("open")
+    """open, accepted or declined."""
+    at: datetime = _instant()
+    decided_at: datetime | None = _instant(null=True)
+    decided_by: str | None = None
 
 
 class Milestone(SQLModel, table=True):
