@@ -69,6 +69,8 @@ def _chunk(connection: Connection, live: Live, name: str, now: datetime) -> int 
         last = enrollments.last_enrollment_id(connection)
         size = min(CHUNK, MAILS) if backfilled(live.scripts[name]) else CHUNK
         up_to = min(walk.after_person_id + size, last)
+        if walk.key.startswith(f"{KEY}window:"):
+            enrollments.take_window_versions(connection, name, after=walk.after_person_id, up_to=up_to)
         looked = enrollments.forget_plans(connection, name, after=walk.after_person_id, up_to=up_to, now=now)
         backfill(connection, live, name, after=walk.after_person_id, up_to=up_to, now=now)
         queued = outbox.waiting(connection, name, after=walk.after_person_id, up_to=up_to)

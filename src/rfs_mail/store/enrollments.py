@@ -54,6 +54,7 @@ signup = TABLES["signup"]
 event = TABLES["event"]
 touched = TABLES["touched"]
 sweep = TABLES["sweep"]
+filing_window = TABLES["filing_window"]
 
 PASSED_OVER = EnrollmentState.PASSED_OVER.value
 
@@ -363,6 +364,7 @@ def _insert(
     columns = list(who.c)
     held_out = _held_out(admission, columns[0])
     window = columns[6] if len(columns) > 6 else literal(None, String())
+    version = select(filing_window.c.version).where(filing_window.c.id == window).scalar_subquery()
     rows = select(
         literal(admission.campaign_id),
         columns[0],
@@ -372,6 +374,7 @@ def _insert(
         columns[2],
         columns[3],
         window,
+        version,
         literal(admission.first_step),
         case((held_out, literal(None, Instant())), else_=columns[4]),
         columns[5],
@@ -382,7 +385,7 @@ def _insert(
     )
     names = [
         "campaign_id", "person_id", "occasion", "state", "revision_id", "entered_at", "occurrence_key", "window_id",
-        "step_key", "due_at", "planned", "anchors", "ended_detail", "ended_at", "ended_because",
+        "window_version", "step_key", "due_at", "planned", "anchors", "ended_detail", "ended_at", "ended_because",
     ]  # fmt: skip
     # A WHERE keeps SQLite's parser from reading ON CONFLICT as a join condition.
     statement = upsert(connection, enrollment).from_select(names, rows.where(true()), include_defaults=False)
@@ -709,6 +712,21 @@ def wake_waiting(
     if ready:
         connection.execute(update(enrollment).where(enrollment.c.id.in_(ready)).values(due_at=now, planned=False))
     return len(ready)
+
+
+def take_window_versions(connection: Connection, campaign_id: str, *, after: int, up_to: int) -> None:
+    """
+    Note for the enrollments with ids in `(after, up_to]`, and for their waiting mail, the version their window has now.
+
+    To be asked before they are planned anew: a window that moves once more meanwhile leaves the older version behind,
+    and the gate goes on holding that mail.
+    """
+    mine = (enrollment.c.campaign_id == campaign_id, enrollment.c.id > after, enrollment.c.id <= up_to)
+    current = select(filing_window.c.version).where(filing_window.c.id == enrollment.c.window_id).scalar_subquery()
+    connection.execute(
+        update(enrollment).where(*mine, _IS_ACTIVE, enrollment.c.window_id.is_not(None)).values(window_version=current)
+    )
+    outbox.take_window_versions(connection, campaign_id, after=after, up_to=up_to)
 
 
 def forget_plans(connection: Connection, campaign_id: str, *, after: int, up_to: int, now: datetime) -> int:

@@ -955,6 +955,19 @@ def waiting(
     )  # fmt: skip
 
 
+def take_window_versions(connection: Connection, campaign_id: str, *, after: int, up_to: int) -> None:
+    """Note for queued mail of the enrollments with ids in `(after, up_to]` the version that its window has now."""
+    current = select(filing_window.c.version).where(filing_window.c.id == delivery.c.window_id).scalar_subquery()
+    connection.execute(
+        update(delivery)
+        .where(
+            QUEUED, func.coalesce(delivery.c.campaign_id, "") == campaign_id, delivery.c.window_id.is_not(None),
+            delivery.c.enrollment_id > after, delivery.c.enrollment_id <= up_to,
+        )
+        .values(window_version=current)
+    )  # fmt: skip
+
+
 def move_queued(connection: Connection, moves: Sequence[tuple[int, datetime, datetime, datetime]]) -> None:
     """Give queued mails another time: (id, due_at, next_at, not_after). One that left the queue keeps its own."""
     at = instants(connection)
