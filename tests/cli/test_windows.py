@@ -75,7 +75,7 @@ def queue(desk: Desk, who: int, step: str, window: str = "wi-2027-board", campai
         connection.execute(
             enrollment.update()
             .where(enrollment.c.waiting_on == made)
-            .values(window_id=window, window_version=1, revision_id=revision, step_key=step)
+            .values(window_id=window, window_version=1, revision_id=revision)
         )
     return made
 
@@ -281,3 +281,52 @@ def test_status_tells_windows_nobody_may_trust(desk: Desk) -> None:
     desk.world.now = at("12-31 10:00")
     desk.says("windows", "import", write(desk, board()), "--yes")
     assert [one for one in desk.json("status", code=1)["status"]["troubles"] if one["kind"] == "window"] == []
+
+
+# -- official lists ----------------------------------------------------------------------------------------------------
+
+
+def test_a_list_of_candidates_is_decided_by_staff(desk: Desk) -> None:
+    """Shown with scores, accepted or declined by number; nothing is recorded before."""
+    desk.says("windows", "import", write(desk, board(), COUNCIL), "--yes")
+    desk.world.now = at("12-20 10:00")
+    path = desk.world.folder / "list.csv"
+    path.write_text('name,office,county\n"LOPEZ, MARIA",School Board,Dane\nCher,,\n', encoding="utf-8")
+    said = desk.says("windows", "match", str(path), "--state", "WI", code=1)
+    assert said.startswith("list.csv: 2 rows, 1 may be ours (1 new to decide), 0 withdrawn or out\n  line 3: 'Cher'")
+    assert "100  LOPEZ, MARIA  School Board, Dane, WI  Maria Lopez maria@example.org  wi-2027-board  " in said
+    assert desk.world.rows("candidacy", "window_id") == []
+    (number,) = [row["id"] for row in desk.json("windows", "match")]
+    assert "no open match 99" in desk.says("windows", "match", "--accept", "99", code=2)
+    assert desk.says("windows", "match", "--accept", str(number)) == "maria@example.org filed for wi-2027-board.\n"
+    assert desk.says("windows", "match") == "No match waits for a decision.\n"
+    assert [row["state"] for row in desk.json("windows", "match", "--all")] == ["accepted"]
+    assert [row.status for row in desk.world.rows("candidacy", "status")] == ["filed"]
+
+
+# -- with the verbs ----------------------------------------------------------------------------------------------------
+
+
+def test_mail_about_a_window_goes_before_and_after_it_moves(desk: Desk) -> None:
+    """What follows a filing is sent; what waits when a window moves is planned anew, takes the version, and goes."""
+    desk.says("windows", "import", write(desk, board(), COUNCIL), "--yes")
+    desk.says("people", "set", "maria@example.org", "stage=filed", "--window", "wi-2027-board")
+    desk.world.tick("11-24 10:00")
+    assert desk.world.sent == [("11-24 10:00", "maria", "congrats")]
+    queue(desk, desk.world.person("p1", "11-25 10:00"), "congrats", campaign="after")
+    desk.says("windows", "import", write(desk, board("2027-01-08")), "--yes")
+    desk.world.tick("11-25 11:00")
+    assert desk.world.sent == [("11-24 10:00", "maria", "congrats"), ("11-25 11:00", "p1", "congrats")]
+    assert [row.window_version for row in desk.world.deliveries()] == [1, 2]
+
+
+def test_the_old_version_is_held_where_nobody_planned_anew(desk: Desk) -> None:
+    """The gate alone refuses it: a delivery of version 1 of a window that is at version 2 does not leave."""
+    desk.says("windows", "import", write(desk, board()), "--yes")
+    desk.says("people", "set", "maria@example.org", "stage=filed", "--window", "wi-2027-board")
+    table = TABLES["filing_window"]
+    with desk.world.store.begin() as connection:
+        connection.execute(table.update().values(version=2))
+        connection.execute(TABLES["enrollment"].update().values(window_version=1))
+    desk.world.tick("11-24 10:00")
+    assert [(row.state, row.reason) for row in desk.world.deliveries()] == [("queued", "held_window")]

@@ -22,6 +22,7 @@ from rfs_mail.cli.output import (
 )
 from rfs_mail.core.duration import parse_duration
 from rfs_mail.core.filing_windows import Problem, tell_change
+from rfs_mail.engine import candidate_lists as lists
 from rfs_mail.engine import windows as engine
 from rfs_mail.errors import TimeError, UsageError
 
@@ -283,3 +284,71 @@ def closing(
     note = f"{count(people, 'person', 'people')} to call."
     empty = f"Nobody who wants a window that closes within {within} has still to file."
     print_list(rows, _CLOSING, as_json=as_json, as_csv=as_csv, empty=empty, note=note)
+
+
+# -- official lists ----------------------------------------------------------------------------------------------------
+
+_MATCHES = (
+    Column("id", "N"),
+    Column("score", "SCORE", right=True),
+    Column("name", "ON THE LIST"),
+    Column("listed", "AS", wraps=True),
+    Column("address", "OURS", lambda row: f"{_name(row)} {row['address']}", wraps=True),
+    Column("window_id", "WINDOW"),
+    Column("why", "BECAUSE", wraps=True),
+)
+
+
+@app.command()
+def match(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="An official list of candidates, CSV.", show_default=False)
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="ID", help="The list is about this filing window.", show_default=False)
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option(metavar="WI", help="The state of rows that name none.", show_default=False)
+    ] = None,
+    accept: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="This match is right: she filed. Repeatable.")
+    ] = None,
+    decline: Annotated[list[int] | None, typer.Option(metavar="N", help="This is somebody else. Repeatable.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also what was decided.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """
+    Who of ours is on an official list of candidates? Shows what may be so; only --accept records anybody as filed.
+
+    Without FILE it shows what still waits for a decision.
+    """
+    app = current_app()
+    for said in (
+        *(lists.accept(app.store, accept, by=app.whoami, now=app.now()) if accept else ()),
+        *(lists.decline(app.store, decline, by=app.whoami, now=app.now()) if decline else ()),
+    ):
+        typer.echo(plain(f"{said}."), err=as_json or as_csv)
+    read = None
+    if file is not None:
+        read = lists.match_list(app.store, file, window=window, state=state, now=app.now())
+        if not as_json and not as_csv:
+            _print_list(read)
+    if file is not None or not (accept or decline):
+        rows = [dict(row._mapping) for row in lists.open_matches(app.store, everything=everything)]
+        shown = (*_MATCHES, Column("state", "IS"), Column("decided_by", "BY")) if everything else _MATCHES
+        note = "Nobody is recorded as filed before you say so: rfs-mail windows match --accept N, or --decline N."
+        print_list(rows, shown, as_json=as_json, as_csv=as_csv, empty="No match waits for a decision.", note=note)
+    if read is not None and read.bad:
+        raise typer.Exit(1)
+
+
+def _print_list(read: lists.Matched) -> None:
+    typer.echo(
+        f"{plain(read.file)}: {count(read.rows, 'row')}, {read.agreeing:,} may be ours ({read.new:,} new to decide), "
+        f"{read.gone:,} withdrawn or out"
+    )
+    for line, why in read.bad[:_SHOWN]:
+        typer.echo(plain(f"  line {line}: {why}."))
+    if len(read.bad) > _SHOWN:
+        typer.echo(f"  and {len(read.bad) - _SHOWN:,} more rows that cannot be read")

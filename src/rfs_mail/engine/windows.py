@@ -28,6 +28,7 @@ from rfs_mail.core.filing_windows import (
     read_windows,
     settle,
 )
+from rfs_mail.core.times import MILESTONES
 from rfs_mail.core.timing import Planned, plan_step, resolve
 from rfs_mail.core.zones import STATES
 from rfs_mail.engine import naming
@@ -297,7 +298,7 @@ def list_windows(
     return [
         {
             **{name: value for name, value in one.window.as_values().items() if name != "milestones"},
-            **one.window.milestones,
+            **{name: one.window.milestones.get(name) for name in MILESTONES},
             "version": one.version,
             "people": len(people[one.window.id]) if one.window.id in people else None,
         }

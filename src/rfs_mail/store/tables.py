@@ -301,7 +301,7 @@ class CandidateMatch(SQLModel, table=True):
     """0 to 100."""
     why: str = _text()
     state: str = _text("open")
-    """open, accepted or declined."""
+    """open, accepted, declined, or moot: another match of that person and window was accepted."""
     at: datetime = _instant()
     decided_at: datetime | None = _instant(null=True)
     decided_by: str | None = None

@@ -370,7 +370,17 @@ def matches(connection: Connection, *, state: str | None = "open", ids: Sequence
     return list(connection.execute(statement))
 
 
-def decide(connection: Connection, match_id: int, state: str, *, by: str, now: datetime) -> bool:
-    """Open -> accepted or declined; False where there is no such open match."""
-    statement = update(candidate_match).where(candidate_match.c.id == match_id, candidate_match.c.state == "open")
-    return connection.execute(statement.values(state=state, decided_at=now, decided_by=by)).rowcount == 1
+def decide(connection: Connection, row: AnyRow, state: str, *, by: str, now: datetime) -> bool:
+    """
+    Open -> accepted or declined, for a row of `matches`; False where it is not open any more.
+
+    Accepted, other open matches of that person and window ask for nothing more: they become `moot`.
+    """
+    still = update(candidate_match).where(candidate_match.c.state == "open")
+    said = {"decided_at": now, "decided_by": by}
+    if not connection.execute(still.where(candidate_match.c.id == row.id).values(state=state, **said)).rowcount:
+        return False
+    if state == "accepted":
+        same = (candidate_match.c.person_id == row.person_id) & (candidate_match.c.window_id == row.window_id)
+        connection.execute(still.where(same).values(state="moot", **said))
+    return True
