@@ -120,6 +120,8 @@ def test_a_bad_row_is_named_and_the_others_go_on(desk: Desk) -> None:
     said = desk.says("windows", "import", write(desk, board("2026-11-01"), COUNCIL), "--yes", code=1)
     assert "1 row not taken:\n  line 2, closes_on: '2026-11-01 17:00' is not after the opening (2026-12-01).\n" in said
     assert [row.id for row in desk.world.rows("filing_window", "id")] == ["wi-2027-council"]
+    again = desk.json("windows", "import", write(desk, COUNCIL.replace("official", "sure")), "--dry-run", code=1)
+    assert (again["absent"], again["problems"][0]["column"]) == (0, "confidence")
 
 
 def test_a_file_of_something_else_is_refused(desk: Desk, tmp_path: Path) -> None:
@@ -330,3 +332,18 @@ def test_the_old_version_is_held_where_nobody_planned_anew(desk: Desk) -> None:
         connection.execute(TABLES["enrollment"].update().values(window_version=1))
     desk.world.tick("11-24 10:00")
     assert [(row.state, row.reason) for row in desk.world.deliveries()] == [("queued", "held_window")]
+
+
+def test_a_cancelled_window_ends_its_countdown(desk: Desk) -> None:
+    """The next pass asks the exits of everybody on her way to it: what waits is skipped, other windows' mail is not."""
+    desk.says("windows", "import", write(desk, board(), COUNCIL), "--yes")
+    for name, window in (("p1", "wi-2027-board"), ("p2", "wi-2027-council")):
+        queue(desk, desk.world.person(name, "12-29 11:00"), "t7", window=window)
+    path = desk.world.folder / "off.csv"
+    path.write_text(HEAD.strip() + ",status\n" + board().strip() + ",cancelled\n", encoding="utf-8")
+    said = desk.says("windows", "import", str(path), "--yes")
+    assert "confirmed -> cancelled: 2 people, 1 queued mail not sent any more\n" in said
+    desk.world.tick("12-29 12:00")
+    assert {row.window_id: (row.state, row.reason) for row in desk.world.deliveries()} == {
+        "wi-2027-board": ("skipped", "exited"), "wi-2027-council": ("sent", None),
+    }  # fmt: skip

@@ -4,13 +4,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from rfs_mail.core.filing_windows import FilingWindow, compare
 from rfs_mail.core.interest import Interest, wants
-from rfs_mail.store import windows
+from rfs_mail.store import enrollments, windows
 from rfs_mail.store.database import Store
+from rfs_mail.store.events import add_event
 from rfs_mail.store.tables import TABLES
-from tests.recipients import add_campaign, add_delivery, add_person
+from tests.recipients import add_campaign, add_delivery, add_person, touched
 
 
 def a_window(name: str = "wi-2027-board", **changes: Any) -> FilingWindow:
@@ -206,3 +208,50 @@ def test_many_windows_are_asked_at_once(store: Store, now: datetime, count: int)
     asked = [a_window(f"w{number}") for number in range(count)]
     with store.read() as connection:
         assert windows.people_of(connection, asked) == {one.id: {who} for one in asked}
+
+
+def test_a_walk_takes_the_version_and_touches_whom_the_window_is_about(store: Store, now: datetime) -> None:
+    """Of the enrollments of one campaign in a range: their version and that of waiting mail; people of that window."""
+    put(store, a_window(), now)
+    put(store, a_window(status="moved"), now, a_window())
+    put(store, a_window("other"), now)
+    with store.begin() as connection:
+        made = {}
+        for number, (window, campaign, state) in enumerate(
+            (("wi-2027-board", "countdown", "queued"), ("wi-2027-board", "countdown", "sent"),
+             ("other", "countdown", "queued"), ("wi-2027-board", "after", "queued"), (None, "countdown", "queued"))
+        ):  # fmt: skip
+            who = add_person(connection, f"p{number}@example.org", now=now)
+            one = add_delivery(
+                connection, who, now=now, state=state, campaign_id=campaign, window_id=window,
+                window_version=1 if window else None,
+            )  # fmt: skip
+            made[one] = who
+            table = TABLES["enrollment"]
+            mine = table.c.waiting_on == one
+            connection.execute(
+                table.update().where(mine).values(window_id=window, window_version=1 if window else None)
+            )
+        last = enrollments.last_enrollment_id(connection)
+        enrollments.take_window_versions(connection, "countdown", after=0, up_to=last)
+        assert enrollments.touch_window(connection, "countdown", "wi-2027-board", after=0, up_to=last) == 2
+        assert touched(connection) == set(list(made.values())[:2])
+        delivery, enrollment = TABLES["delivery"], TABLES["enrollment"]
+        mails = connection.execute(select(delivery.c.window_version).order_by(delivery.c.id)).scalars().all()
+        ways = connection.execute(select(enrollment.c.window_version).order_by(enrollment.c.id)).scalars().all()
+        assert (mails, ways) == ([2, 1, 1, 1, None], [2, 2, 1, 1, None])
+
+
+def test_who_enters_about_a_window_has_its_version(store: Store, now: datetime) -> None:
+    """An enrollment that begins with a stage about a window is planned by the version that window has."""
+    put(store, a_window(), now)
+    put(store, a_window(status="moved"), now, a_window())
+    who = a_person(store, "ada", now)
+    admission = enrollments.Admission("after", 1, "rfs", "running", "congrats")
+    with store.begin() as connection:
+        add_event(connection, who, "stage", value="filed", at=now, now=now, window_id="wi-2027-board")
+        entered = enrollments.enroll_by_event(
+            connection, admission, name="stage", stage="filed", since=now, now=now, per_window=True, ids=[who]
+        )
+        (row,) = connection.execute(select(TABLES["enrollment"]))
+        assert (entered, row.window_id, row.window_version) == (1, "wi-2027-board", 2)

@@ -150,10 +150,11 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A file of windows as read: the rows that are good, and what is wrong with the others."""
+    """A file of windows as read: the rows that are good, what is wrong with the others, and every id that was named."""
 
     given: tuple[Given, ...]
     problems: tuple[Problem, ...]
+    named: frozenset[str] = frozenset()
 
 
 class _Wrong(Exception):
@@ -198,6 +199,7 @@ def read_windows(header: Sequence[str], rows: Iterable[Row | BadRow]) -> Reading
     """
     found: defaultdict[str, list[Given]] = defaultdict(list)
     problems: list[Problem] = []
+    named: set[str] = set()
     for row in rows:
         if isinstance(row, BadRow):
             problems.append(Problem(row.line, "", "", row.reason))
@@ -207,6 +209,7 @@ def read_windows(header: Sequence[str], rows: Iterable[Row | BadRow]) -> Reading
             problems.append(Problem(row.line, "", "", reason))
             continue
         cells = dict(zip(header, (" ".join(cell.split()) for cell in row.cells), strict=False))
+        named.add(cells.get("window_id", ""))
         try:
             given = _read(row.line, cells)
         except _Wrong as wrong:
@@ -222,7 +225,9 @@ def read_windows(header: Sequence[str], rows: Iterable[Row | BadRow]) -> Reading
         else:
             good += rows_of
     return Reading(
-        tuple(sorted(good, key=lambda one: one.line)), tuple(sorted(problems, key=lambda one: (one.line, one.column)))
+        tuple(sorted(good, key=lambda one: one.line)),
+        tuple(sorted(problems, key=lambda one: (one.line, one.column))),
+        frozenset(named),
     )
 
 

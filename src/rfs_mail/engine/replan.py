@@ -1,5 +1,6 @@
 """
-A release changed, or a campaign goes on after a pause: everybody in flight gets her next time anew.
+A release changed, a filing window moved, or a campaign goes on after a pause: everybody in flight gets her next time
+anew.
 
 A step's time is a cache (`due_at`). What it was computed from may have changed: the step's `at`, the date of a calendar
 name, the hours. So each release is followed by one walk over the active enrollments, a chunk a transaction, that tells
@@ -23,6 +24,7 @@ CHUNK = 5_000
 """Enrollments a transaction."""
 
 KEY = "replan:"
+WINDOW = "window:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,18 @@ def plan_anew(connection: Connection, campaign_id: str, *, why: str, now: dateti
     enrollments.begin_sweep(connection, campaign_id, KEY + why, now=now)
 
 
+def window_walk(window_id: str, version: int) -> str:
+    """Why everybody is planned anew, where a filing window moved: `window:ID:vN`, once for each version."""
+    return f"{WINDOW}{window_id}:v{version}"
+
+
+def walked_window(key: str) -> str | None:
+    """The window that a walk is about; None for a walk about something else."""
+    if not key.startswith(KEY + WINDOW):
+        return None
+    return key.removeprefix(KEY + WINDOW).rpartition(":")[0]
+
+
 def _chunk(connection: Connection, live: Live, name: str, now: datetime) -> int | None:
     """One chunk of the oldest open walk of a campaign; None where there is none."""
     for walk in enrollments.open_sweeps(connection, name):
@@ -69,8 +83,9 @@ def _chunk(connection: Connection, live: Live, name: str, now: datetime) -> int 
         last = enrollments.last_enrollment_id(connection)
         size = min(CHUNK, MAILS) if backfilled(live.scripts[name]) else CHUNK
         up_to = min(walk.after_person_id + size, last)
-        if walk.key.startswith(f"{KEY}window:"):
+        if (window := walked_window(walk.key)) is not None:
             enrollments.take_window_versions(connection, name, after=walk.after_person_id, up_to=up_to)
+            enrollments.touch_window(connection, name, window, after=walk.after_person_id, up_to=up_to)
         looked = enrollments.forget_plans(connection, name, after=walk.after_person_id, up_to=up_to, now=now)
         backfill(connection, live, name, after=walk.after_person_id, up_to=up_to, now=now)
         queued = outbox.waiting(connection, name, after=walk.after_person_id, up_to=up_to)

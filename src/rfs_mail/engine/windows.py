@@ -33,7 +33,7 @@ from rfs_mail.core.timing import Planned, plan_step, resolve
 from rfs_mail.core.zones import STATES
 from rfs_mail.engine import naming
 from rfs_mail.engine.live import Live, look, zone_of
-from rfs_mail.engine.replan import plan_anew
+from rfs_mail.engine.replan import plan_anew, window_walk
 from rfs_mail.engine.signup_file import open_signup_file
 from rfs_mail.errors import NotFoundError, UsageError
 from rfs_mail.store import windows
@@ -141,8 +141,7 @@ def read_file(store: Store, path: Path, *, now: datetime) -> Import:
             else:
                 changes.append(change)
         today = window_day(now).isoformat()
-        said_ids = {given.window.id for given in reading.given} | {problem.value for problem in problems}
-        absent = sum(1 for name, one in stored.items() if one.closes_on >= today and name not in said_ids)
+        absent = sum(1 for name, one in stored.items() if one.closes_on >= today and name not in reading.named)
         effects, people = _effects(connection, live, changes, now)
     lines = {given.line for given in reading.given} | {problem.line for problem in problems}
     problems.sort(key=lambda one: (one.line, one.column))
@@ -243,11 +242,11 @@ def apply_import(
 
 
 def _begin_replan(connection: Connection, window_id: str, version: int, now: datetime) -> None:
-    """Have every campaign about windows walk over those in flight: `replan:window:ID:vN`."""
+    """Have every campaign about windows walk over those in flight."""
     live = look(connection)
     for name, script in live.scripts.items() if live is not None else ():
         if script.campaign.entry.kind == "filing_window" or script.campaign.entry.per_window:
-            plan_anew(connection, name, why=f"window:{window_id}:v{version}", now=now)
+            plan_anew(connection, name, why=window_walk(window_id, version), now=now)
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------

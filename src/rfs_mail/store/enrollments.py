@@ -729,6 +729,22 @@ def take_window_versions(connection: Connection, campaign_id: str, *, after: int
     outbox.take_window_versions(connection, campaign_id, after=after, up_to=up_to)
 
 
+def touch_window(connection: Connection, campaign_id: str, window_id: str, *, after: int, up_to: int) -> int:
+    """
+    Have goals, exits and waits asked again of who is on her way to a window, by enrollment ids in `(after, up_to]`.
+
+    A window that changed is a fact about all of them: one that is cancelled is an exit. Returns how many these are.
+    """
+    mine = select(enrollment.c.person_id).where(
+        enrollment.c.id > after,
+        enrollment.c.id <= up_to,
+        _of_campaign(campaign_id),
+        _IS_ACTIVE,
+        enrollment.c.window_id == window_id,
+    )
+    return connection.execute(touched.insert().from_select(["person_id"], mine.distinct())).rowcount
+
+
 def forget_plans(connection: Connection, campaign_id: str, *, after: int, up_to: int, now: datetime) -> int:
     """
     Have the next step of these active enrollments planned anew; returns how many.
