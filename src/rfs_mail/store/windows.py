@@ -163,7 +163,8 @@ def apply_change(connection: Connection, change: WindowChange, *, file: str, by:
     version = 1 if stored is None else stored.version + change.moves
     values = {name: getattr(new, name) for name in _DIRECT} | {"version": version, "updated_at": now}
     if stored is None:
-        connection.execute(filing_window.insert().values(values))
+        if not connection.execute(insert(connection, filing_window).values(values).on_conflict_do_nothing()).rowcount:
+            return None
     else:
         connection.execute(update(filing_window).where(filing_window.c.id == new.id).values(values))
     connection.execute(delete(milestone).where(milestone.c.window_id == new.id))
