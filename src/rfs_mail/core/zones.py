@@ -4,7 +4,8 @@ Where a person's clock is: state, county and ZIP code to an IANA zone; and the s
 County first, then ZIP code, then the zone most of the state keeps, then America/New_York. A ZIP code is neither a
 county nor a zone, so only prefixes and codes that lie wholly on one side of a line are listed; the fourteen states
 that a line splits are listed by county where their county lines are the zone's. To widen the tables, add to them:
-nothing else knows these facts.
+nothing else knows these facts. The lines are those of 49 CFR part 71. The packages of ZIP codes there are take the zone
+of a code's middle, which is wrong where a line cuts it, and know no counties: they served to find what was missing.
 """
 
 import re
@@ -165,13 +166,73 @@ _ZIP_PREFIX_ZONES: Final[Mapping[str, str]] = {
 _ZIP_ZONES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("32456", "32457"), _EASTERN),  # Port St. Joe
     **dict.fromkeys(
-        _codes("79821 79835 79836 79837 79838 79839 79849 79851 79853"), _MOUNTAIN
+        _codes("79821 79835 79836 79837 79838 79839 79847 79849 79851 79853"), _MOUNTAIN
     ),  # El Paso and Hudspeth counties
-    "83549": "America/Boise",  # Riggins
+    **dict.fromkeys(("83547", "83549"), "America/Boise"),  # Pollock, Riggins
     **dict.fromkeys(("97904", "97905", "97907"), _PACIFIC),  # Harney and Baker counties
     **dict.fromkeys(("89825", "89883"), _MOUNTAIN),  # Jackpot, West Wendover
     **dict.fromkeys(("99546", "99547"), "America/Adak"),  # Adak, Atka
-    **dict.fromkeys(("86503", "86504", "86505", "86515", "86556", "86033", "86045"), _MOUNTAIN),  # Navajo Nation
+    **dict.fromkeys(
+        _codes(
+            "37302 37303 37304 37307 37308 37309 37310 37311 37312 37314 37315 37316 37317 37320 37321 37322 37323 "
+            "37325 37326 37329 37331 37332 37333 37336 37337 37341 37343 37350 37351 37353 37354 37361 37362 37363 "
+            "37364 37369 37370 37371 37373 37377 37379 37381 37384 37385 37391"
+        ),
+        _EASTERN,
+    ),  # the counties around Chattanooga, which share their prefix with Marion and Franklin
+    "37723": _CENTRAL,  # Crab Orchard
+    **dict.fromkeys(
+        _codes(
+            "40111 40115 40119 40140 40143 40144 40145 40146 40152 40153 40170 40171 40176 40178 "  # Breckinridge
+            "42602 42603 42629 42642 42712 42713 42715 42717 42720 42721 42722 42726 42728 42729 42731 42741 42742 "
+            "42743 42746 42749 42753 42754 42755 42759 42762 42765 42782"  # Clinton and Russell to Green and Grayson
+        ),
+        _CENTRAL,
+    ),
+    **dict.fromkeys(
+        _codes(
+            "46531 46532 46534 46968 "  # Starke county
+            "47514 47515 47520 47523 47525 47531 47536 47537 47550 47551 47552 47556 47574 47576 47577 47579 47586 "
+            "47588 47922 47943 47948 47951 47963 47964 47977 47978"  # Perry and Spencer, Newton and Jasper
+        ),
+        _CENTRAL,
+    ),
+    **dict.fromkeys(
+        _codes(
+            "49801 49802 49812 49815 49821 49831 49834 49845 49847 49848 49852 49858 49863 49870 49873 49874 49876 "
+            "49877 49881 49886 49887 49892 49893 49896 49902 49903 49911 49915 49920 49927 49935 49938 49947 49959 "
+            "49964 49968 49969"
+        ),
+        "America/Menominee",
+    ),  # the four counties along Wisconsin
+    **dict.fromkeys(
+        _codes(
+            "57537 57543 57547 57551 57552 57553 57567 57574 57577 57620 57621 57622 57623 57625 57626 57630 57633 "
+            "57634 57636 57638 57639 57640 57641 57642 57644 57645 57649 57650 57651 57652 57656 57657 57658 57659 "
+            "57660 57661"
+        ),
+        _MOUNTAIN,
+    ),  # South Dakota west of the river, outside the 577
+    **dict.fromkeys(_codes("58529 58533 58562 58564 58569"), _MOUNTAIN),  # Grant county
+    **dict.fromkeys(("58631", "58638"), _CENTRAL),  # Glen Ullin, Hebron
+    **dict.fromkeys(
+        _codes("67733 67735 67741 67758 67761 67762 67836 67857 67878 67879"), _MOUNTAIN
+    ),  # Sherman, Wallace, Greeley and Hamilton
+    **dict.fromkeys(
+        _codes(
+            "69021 69023 69027 69030 69033 69037 69041 69045 69121 69122 69125 69127 69128 69129 69131 69133 69134 "
+            "69140 69141 69144 69145 69146 69147 69148 69149 69150 69152 69153 69154 69155 69156 69160 69162 69168 "
+            "69190 69211 69216 69218 69219"
+        ),
+        _MOUNTAIN,
+    ),  # Nebraska's west, outside the 693
+    **dict.fromkeys(
+        _codes(
+            "86020 86031 86033 86035 86044 86045 86053 86054 86503 86504 86505 86506 86507 86508 86510 86511 86514 "
+            "86515 86520 86535 86538 86540 86544 86545 86547 86556"
+        ),
+        _MOUNTAIN,
+    ),  # the Navajo Nation, which changes its clocks; the Hopi villages inside it (86030, 86034, 86043 ..) do not
 }
 
 _ZIP_STATES: Final[tuple[tuple[int, int, str], ...]] = (
