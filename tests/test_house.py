@@ -28,6 +28,7 @@ OWNERS = {
     "dns": ["network/dns.py"],
     "email_validator": ["core/"],
     "fastapi": ["web/"],
+    "holidays": ["core/office_days.py"],
     "jinja2": ["render/", "core/expression"],
     "markdown_it": ["render/"],
     "markupsafe": ["render/"],

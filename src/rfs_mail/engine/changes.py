@@ -127,7 +127,7 @@ def _title(live: Live, campaign: Campaign, spec: TaskSpec, person: Person, now: 
         context = build_context(
             {**_fields(person), "custom": person.custom, "tags": person.tags},
             entity=_names(live, campaign), campaign={"id": campaign.id, "name": campaign.name}, step={}, language="en",
-            urls=_NO_PAGES, zone=person.zone, sent_on=local_date(now, find_zone(person.zone)),
+            urls=_NO_PAGES, zone=person.zone, sent_on=local_date(now, find_zone(person.zone)), sent_at=now,
         )  # fmt: skip
         return _TITLES.render_text(spec.title, context, path=f"task of {campaign.id}")
     except RenderError:

@@ -154,6 +154,7 @@ class Composer:
             urls=urls,
             zone=zone,
             sent_on=local_date(now, zone),
+            sent_at=now,
             calendar=occurrences_for(calendar, row, now),
             signup_source=_in_language(entity.sources.get(row.p_source or "", {}), source.language) or None,
         )

@@ -14,7 +14,10 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import nodes
 
+from rfs_mail.core.filing_words import LOCAL_LEVELS, filing_term, listed, office_name
+from rfs_mail.core.local_time import local_date
 from rfs_mail.core.mail import MailSource
+from rfs_mail.core.office_days import open_days_until
 from rfs_mail.core.values import Confidence, Record, Stage
 from rfs_mail.render.compiling import answer_keys
 from rfs_mail.render.environment import TEXT
@@ -68,6 +71,7 @@ def build_context(
     urls: Urls,
     zone: ZoneInfo | str,
     sent_on: date,
+    sent_at: datetime | None = None,
     topic: Mapping[str, object] | Record | None = None,
     calendar: Mapping[str, Mapping[str, object] | Record | None] | None = None,
     windows: Sequence[Mapping[str, object] | Record] | None = None,
@@ -83,10 +87,12 @@ def build_context(
     calendar name to its occurrence (`key`, `date` or `on`, `time`, `zone`; or `starts` and `zone`) or to `None`.
     `windows` is only given in a campaign that is `per: filing_window`, the nearest first: `zone`, `opens`, `closes`
     (days; `opens_on`, `closes_on` too), `closes_time` ..., `milestones` (name to a day, an instant or
-    `{on, time}`), and any other fields. `office` adds to what the window says of its office (`filing_term` ...).
-    `zone` is the recipient's. `facts` are functions of expressions by name (`attended` ...); a mail that calls one
-    cannot be rendered again from its stored variables alone. Records that `spoken_record`, `occurrence_record` and
-    `window_record` made before are taken as they are, which is cheaper for many people.
+    `{on, time}`), and any other fields. `office` adds to what the window says of its office, or says it otherwise.
+    `zone` is the recipient's, `sent_on` the day on her clock, and `sent_at` the moment from which days are counted on
+    the office's clock; without it they are counted from `sent_on`. `facts` are functions of expressions by name
+    (`attended` ...); a mail that calls one cannot be rendered again from its stored variables alone. Records that
+    `spoken_record`, `occurrence_record` and `window_record` made before are taken as they are, which is cheaper for
+    many people.
     """
     fields = {name: person.get(name) for name in PERSON_FIELDS}
     fields["stage"] = _ordered(Stage, fields["stage"])
@@ -112,10 +118,11 @@ def build_context(
     if topic is not None:
         context["topic"] = spoken_record(topic, language)
     if windows is not None:
-        records = tuple(window_record(window) for window in windows)
-        context["windows"] = records
-        context["window"] = records[0] if records else None
-        context["office"] = _office(records[0] if records else Record(), office)
+        spoken = tuple(_counted_window(window_record(window), language, sent_on, sent_at) for window in windows)
+        context |= {"windows": spoken, "window": _nearest(spoken)}
+        context["office"] = Record({**_office(spoken, language), **(office or {})})
+        if spoken:
+            context["_office_today"] = _office_today(spoken[0], sent_on, sent_at)
     return context
 
 
@@ -203,17 +210,63 @@ def window_record(given: Mapping[str, object] | Record) -> Record:
     return Record({**fields, "zone": str(zone)})
 
 
-def _office(window: Record, more: Mapping[str, object] | None) -> Record:
-    """What is known of the office: from its window, and what the caller adds."""
-    known = {
-        "name": window["office"],
-        "level": window["office_level"],
-        "state": window["state"],
-        "zone": window["zone"],
-        "jurisdiction": window["jurisdiction"],
-        "division": window["division"],
+def _nearest(windows: Sequence[Record]) -> Record | None:
+    """The first window, no more certain than the least certain of them: one mail speaks for all."""
+    if not windows:
+        return None
+    doubt = {
+        "certain": all(window["certain"] for window in windows),
+        "approximate": any(window["approximate"] for window in windows),
     }
-    return Record({**known, **(more or {})})
+    return Record({**_values(windows[0]), **doubt})
+
+
+def _counted_window(window: Record, language: str, sent_on: date, sent_at: datetime | None) -> Record:
+    """
+    A window with its office in the mail's language, how sure we are, and what is left of it.
+
+    `days_left` are calendar days on the office's clock, 0 on the closing day; `open_days_left` those of them, the
+    closing day counted, on which offices of the state are likely open. `certain` is a date that two sources or the
+    office itself give, `approximate` one for a whole state where the office is a local one.
+    """
+    level, state = window["office_level"], window["state"]
+    today, closes = _office_today(window, sent_on, sent_at), window["closes"]
+    confidence, approximate = window["confidence"], window["approximate"]
+    said: dict[str, object] = {
+        "office": office_name(window["office"], level, language),
+        "certain": isinstance(confidence, Confidence) and confidence >= Confidence.CORROBORATED,
+        "approximate": level in LOCAL_LEVELS and not window["division"] if approximate is None else approximate,
+        "days_left": None,
+        "open_days_left": None,
+    }
+    if isinstance(closes, date):
+        said["days_left"] = (closes - today).days
+        said["open_days_left"] = open_days_until(today, closes, str(state or ""))
+    return Record({**_values(window), **said})
+
+
+def _office_today(window: Record, sent_on: date, sent_at: datetime | None) -> date:
+    """The day that calendars at the office show when the mail goes."""
+    return sent_on if sent_at is None else local_date(sent_at, _zone(window["zone"]))
+
+
+def _values(record: Record) -> dict[str, object]:
+    return {name: record[name] for name in record}
+
+
+def _office(windows: Sequence[Record], language: str) -> dict[str, object]:
+    """What is known of the office, from its windows: `names` are those of all of them in one phrase."""
+    first = windows[0] if windows else Record()
+    return {
+        "name": first["office"],
+        "names": listed((str(window["office"]) for window in windows), language),
+        "level": first["office_level"],
+        "state": first["state"],
+        "zone": first["zone"],
+        "jurisdiction": first["jurisdiction"],
+        "division": first["division"],
+        "filing_term": filing_term(first["state"], first["office_level"], language),
+    }
 
 
 def _first(given: Mapping[str, object], *names: str) -> object:
@@ -303,6 +356,8 @@ def variables_json(
     value.
     """
     stored: dict[str, Any] = {"_zone": str(context.get("_zone") or "UTC"), "sent_on": pack(context.get("sent_on"))}
+    if "_office_today" in context:
+        stored["_office_today"] = pack(context["_office_today"])
     for name, attributes in _plan(source):
         if name not in context or name in leave_out or (not urls and name in PAGES):
             continue

@@ -313,6 +313,64 @@ def office_day(context: Context, value: Any) -> str:
 
 
 @pass_context
+def left(context: Context, value: Any) -> str:
+    """`today`, `tomorrow`, `in 3 days`, on the recipient's clock."""
+    there, today = _counted(context, value)
+    return spoken.say_left((there - today).days, str(context.get("language")))
+
+
+@pass_context
+def soon(context: Context, value: Any) -> str:
+    """`today`, `tomorrow`, `on Friday`, `on Friday, January 8`, on the recipient's clock."""
+    there, today = _counted(context, value)
+    return spoken.say_soon(there, today, str(context.get("language")))
+
+
+@pass_context
+def office_left(context: Context, value: Any) -> str:
+    """`today`, `tomorrow`, `in 3 days`, on the office's clock at the moment the mail goes."""
+    there, today = _counted_there(context, value)
+    return spoken.say_left((there - today).days, str(context.get("language")))
+
+
+@pass_context
+def office_soon(context: Context, value: Any) -> str:
+    """`today`, `tomorrow`, `on Friday`, `on Friday, January 8`, on the office's clock at the moment the mail goes."""
+    there, today = _counted_there(context, value)
+    return spoken.say_soon(there, today, str(context.get("language")))
+
+
+def _counted(context: Context, value: Any) -> tuple[date, date]:
+    """A day on the recipient's clock, and the day on which she gets the mail."""
+    there = spoken.on_clock(_day_of(value), _recipient_zone(context))
+    return _plain_day(there), _known(_today(context))
+
+
+def _counted_there(context: Context, value: Any) -> tuple[date, date]:
+    """A day on the clock it carries, and the day that it is at the office when the mail goes."""
+    today = context.get("_office_today")
+    return _plain_day(_day_of(value)), _known(today if isinstance(today, date) else _today(context))
+
+
+def _plain_day(value: date | datetime) -> date:
+    return value.date() if isinstance(value, datetime) else value
+
+
+def _known(today: date | None) -> date:
+    if today is None:
+        raise TemplateFault("left and soon count from the day of the mail, and there is none")
+    return today
+
+
+@pass_context
+def days(context: Context, value: Any) -> str:
+    """`1 day`, `3 days`, of a number."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TemplateFault("days works on numbers only")
+    return spoken.say_days(value, str(context.get("language")))
+
+
+@pass_context
 def full_date(context: Context, value: Any) -> str:
     """`December 8, 2026`, on the recipient's clock."""
     return spoken.say_date(spoken.on_clock(_day_of(value), _recipient_zone(context)), str(context.get("language")))
@@ -369,7 +427,7 @@ def _filters() -> Iterator[tuple[str, Callable[..., Any]]]:
         function = FILTERS[name]
         passed = 1 if getattr(function, "jinja_pass_arg", None) is not None else 0
         yield name, _missing_safe(function, value_at=passed)
-    for function in (day, clock, day_and_time, office_time, office_day):
+    for function in (day, clock, day_and_time, office_time, office_day, left, soon, office_left, office_soon, days):
         yield function.__name__, _missing_safe(function, value_at=1)
     yield "date", _missing_safe(full_date, value_at=1)
     yield "join", _missing_safe(_join)

@@ -29,6 +29,9 @@ _RECORDS: Final[Mapping[str, frozenset[str]]] = {
     "step": frozenset({"key"}),
 }  # fmt: skip
 
+_SAID_OF_WINDOW: Final = frozenset({"days_left", "open_days_left", "certain", "approximate"})
+_OFFICE: Final = frozenset({"name", "names", "level", "state", "zone", "jurisdiction", "division", "filing_term"})
+
 MOMENTS: Final = frozenset({"signed_up_at", "sent_on"})
 """Top-level names that are days or instants."""
 
@@ -83,7 +86,9 @@ class Names:
         if name in self.calendar:
             return _OCCURRENCE
         if name == "window" and self.windows:
-            return {*WINDOW_FIELDS, *_MAYBE_IN_WINDOW, *_CLOCKS}
+            return {*WINDOW_FIELDS, *_MAYBE_IN_WINDOW, *_CLOCKS, *_SAID_OF_WINDOW}
+        if name == "office" and self.windows:
+            return _OFFICE
         return None
 
     def may_be_missing(self, path: str) -> bool:

@@ -21,6 +21,10 @@ _MONTHS: Final = {
         "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre",
     ),
 }  # fmt: skip
+_NEAR: Final = {
+    "en": {-1: "yesterday", 0: "today", 1: "tomorrow"},
+    "es": {-1: "ayer", 0: "hoy", 1: "mañana"},
+}
 _ZONE_NAMES: Final = {
     "en": {
         "eastern": "Eastern",
@@ -113,6 +117,32 @@ def say_clock(moment: datetime, language: str) -> str:
 def say_day_and_time(moment: datetime, language: str, today: date | None = None) -> str:
     """`Tuesday, December 8, 7:00 pm Eastern` or `martes 8 de diciembre, 7:00 p. m. del Este`."""
     return f"{say_day(moment.date(), language, today)}, {say_clock(moment, language)}"
+
+
+def say_left(days: int, language: str) -> str:
+    """`today`, `tomorrow`, `in 3 days`; looking back `yesterday`, `3 days ago`. In Spanish `hoy`, `en 3 días` ..."""
+    words = tongue(language)
+    if abs(days) <= 1:
+        return _NEAR[words][days]
+    if words == "es":
+        return f"en {days} días" if days > 0 else f"hace {-days} días"
+    return f"in {days} days" if days > 0 else f"{-days} days ago"
+
+
+def say_soon(day: date, today: date, language: str) -> str:
+    """`today`, `tomorrow`, `on Friday` within six days, else `on Friday, January 8`; `el viernes 8 de enero`."""
+    words = tongue(language)
+    days = (day - today).days
+    if abs(days) <= 1:
+        return _NEAR[words][days]
+    said = _WEEKDAYS[words][day.weekday()] if 0 < days < 7 else say_day(day, language, today)
+    return f"el {said}" if words == "es" else f"on {said}"
+
+
+def say_days(number: int, language: str) -> str:
+    """`1 day`, `3 days`, `3 días`."""
+    one, many = ("día", "días") if tongue(language) == "es" else ("day", "days")
+    return f"{number} {one if number == 1 else many}"
 
 
 def say_zone(moment: datetime, language: str) -> str:
