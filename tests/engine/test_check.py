@@ -389,3 +389,72 @@ def test_check_never_raises(tmp_path_factory: pytest.TempPathFactory, edits: lis
 def test_what_is_shipped_has_no_findings(tmp_path: Path) -> None:
     """The example campaigns are examples."""
     assert check_project(load_project(shipped(tmp_path))) == ()
+
+
+def _hand_counted(folder: Path, campaign: str, **texts: str) -> list[str]:
+    """What check says of days counted by hand, in mails of these texts."""
+    mails = COUNTDOWN_MAILS | WELCOME_MAILS | {f"{name.replace('__', '/')}.md": text for name, text in texts.items()}
+    project = load_project(make_folder(folder, {"c": campaign}, mails))
+    return [str(finding) for finding in check_project(project) if finding.code == "counted-by-hand"]
+
+
+@pytest.mark.parametrize(
+    ("mail", "text", "said"),
+    [
+        ("t3", "It closes in three days.", ['4:11  "in three days"', "step t3 may go on another day"]),
+        ("t3", "Only seven days left.", ['4:1  "Only seven days left"', 'step t3 goes at "closes - 3d @ 10:00"']),
+        ("t1", "Hi.\n\nIt closes tomorrow.", ['6:11  "tomorrow"', "window.closes_at | office_left"]),
+        ("signatures", "30 days left.", ['4:1  "30 days left"', "step signatures may go on another day"]),
+        ("did_you", "It ended yesterday.", ['4:10  "yesterday"', "step did_you may go on another day"]),
+    ],
+)
+def test_days_to_a_deadline_are_not_counted_by_hand(tmp_path: Path, mail: str, text: str, said: list[str]) -> None:
+    """Told at its place, with why it goes wrong and what to write; a count that is wrong already says by which time."""
+    offers = "".join(f'{{{{ answer("{key}", "Yes") }}}}' for key in ("filed", "need_help", "not_this_time"))
+    body = f"---\nsubject: A subject\nsubject.urgent: B\n---\n{text}{offers if mail == 'did_you' else ''}\n".replace(
+        "subject.urgent: B\n", "subject.urgent: B\n" if mail == "t3" else ""
+    )
+    found = _hand_counted(tmp_path, COUNTDOWN, **{f"filing_countdown__{mail}": body})
+    line = int(said[0].partition(":")[0]) + (mail == "t3")
+    place = f"{line}:{said[0].partition(':')[2]}"
+    assert 1 == len(found)
+    assert found[0].startswith(f"templates/filing_countdown/{mail}.md:{place}")
+    assert said[1] in found[0]
+
+
+def test_heads_partials_and_translations_count_too(tmp_path: Path) -> None:
+    """A subject, a text that another includes, and Spanish; what a tag prints is nobody's hand."""
+    found = _hand_counted(
+        tmp_path,
+        COUNTDOWN,
+        filing_countdown__t7='---\nsubject: "7 days left, {{ sent_on|day }}"\n---\n{% include "partials/left.md" %}\n',
+        **{
+            "filing_countdown__t7.es": "---\nsubject: Hola\n---\nCierra en {{ window.days_left | days }}.\n",
+            "partials__left": "It closes tomorrow.\n",
+            "filing_countdown__t1.es": "---\nsubject: Hola\n---\nEl plazo termina mañana por la mañana.\n",
+        },
+    )
+    assert [
+        "templates/filing_countdown/t1.es.md:4:18",
+        "templates/filing_countdown/t7.md:2:11",
+        "templates/partials/left.md:1:11",
+    ] == [one.partition("  ")[0] for one in found]
+
+
+def test_mail_about_something_else_may_say_tomorrow(tmp_path: Path) -> None:
+    """Only dates of a window or of the calendar are deadlines; beside a calendar date a right count is left alone."""
+    about = "---\nsubject: A\n---\nIt closes tomorrow, in two days, in 30 days.\n"
+    assert [] == _hand_counted(tmp_path / "a", WELCOME, welcome__hello=about, welcome__offices=about)
+    call = WELCOME.replace("entry + 2d @ 10:00", "intro_call - 2d @ 10:00")
+    right = "---\nsubject: A\n---\nThe call is in two days.\n"
+    assert [] == _hand_counted(tmp_path / "b", call, welcome__offices=right)
+    found = _hand_counted(tmp_path / "c", call, welcome__offices=right.replace("in two days", "tomorrow"))
+    assert 1 == len(found)
+    assert "Write: {{ intro_call.starts | left }}" in found[0]
+
+
+def test_the_shipped_mails_count_nothing_by_hand(tmp_path: Path) -> None:
+    """Not one mail of ours would be told."""
+    assert [] == [
+        finding for finding in check_project(load_project(shipped(tmp_path))) if finding.code == "counted-by-hand"
+    ]

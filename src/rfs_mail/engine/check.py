@@ -12,6 +12,7 @@ from rfs_mail.campaign_files.load import Project, load_project
 from rfs_mail.core.findings import Finding
 from rfs_mail.engine.checking.bench import Bench
 from rfs_mail.engine.checking.caps import check_caps
+from rfs_mail.engine.checking.counting import check_counting
 from rfs_mail.engine.checking.expressions import check_expressions, fixes
 from rfs_mail.engine.checking.mails import check_mails
 from rfs_mail.engine.checking.names import check_names
@@ -44,6 +45,7 @@ def check_project(
     check_expressions(bench)
     check_times(bench)
     check_mails(bench, compiled)
+    check_counting(bench)
     check_titles(bench)
     check_caps(bench, caps or Caps())
     return tuple(sorted({*project.findings, *bench.findings}))
