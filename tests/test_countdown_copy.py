@@ -5,10 +5,11 @@ Windows are those the mail meets: a state that publishes day and hour, a day tha
 """
 
 import re
-from collections.abc import Mapping
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -28,6 +29,7 @@ WISCONSIN: Mapping[str, object] = {
     "office": "School board",
     "office_level": "school_board",
     "state": "WI",
+    "division": "ocd-division/country:us/state:wi/school_district:madison",
     "zone": "America/Chicago",
     "opens": "2026-12-01",
     "closes": CLOSES.isoformat(),
@@ -82,11 +84,17 @@ def _mail(
     term: str | None = None,
     person: Mapping[str, object] = ADA,
     variant: str = "",
+    others: Sequence[Mapping[str, object]] = (),
+    earlier: int = 0,
 ) -> Rendered:
+    """The mail as it goes at ten in the morning of its day, or `earlier` days before. `term` stands for the state's."""
     source = _source(name, language, variant)
-    more: dict[str, Any] = {"windows": [window], "office": {"filing_term": term}, "language": language}
-    sent_on = date.fromisoformat(str(window["closes"])) + timedelta(days=DAYS_FROM_CLOSING[name])
-    return RENDERER.render(source, context_for(person, sent_on=sent_on, **more))
+    more: dict[str, Any] = {"windows": [window, *others], "language": language}
+    if term is not None:
+        more["office"] = {"filing_term": term}
+    sent_on = date.fromisoformat(str(window["closes"])) + timedelta(days=DAYS_FROM_CLOSING[name] - earlier)
+    sent_at = datetime.combine(sent_on, time(10), ZoneInfo("America/New_York"))
+    return RENDERER.render(source, context_for(person, sent_on=sent_on, sent_at=sent_at, **more))
 
 
 def _said(mail: Rendered) -> str:
@@ -159,13 +167,87 @@ def test_the_word_is_that_of_the_state(name: str, language: str) -> None:
         assert term == "file" or re.findall(r"\bfil(?:e|es|ed|ing)\b", said, re.I) == []
 
 
+COUNTED = re.compile(
+    r"tomorrow|yesterday|\btoday\b|in \d+ days|days left|a week|a month|mañana|ayer|\bhoy\b|en \d+ días|semana(?! ni)",
+    re.I,
+)
+"""Words that say how far off a day is."""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", [name for name in MAILS if name != "did_you"])
+def test_the_days_left_are_those_of_the_day_on_which_it_goes(name: str, language: str) -> None:
+    """A mail that rolled earlier, or a deadline that moved closer, changes the number and never leaves an old one."""
+    planned = -DAYS_FROM_CLOSING[name]
+    for days in {planned, planned + 1, planned + 2, 2, 1, 0}:
+        expected = {
+            "en": {0: "today", 1: "tomorrow"}.get(days, f"in {days} days"),
+            "es": {0: "hoy", 1: "mañana"}.get(days, f"en {days} días"),
+        }[language]
+        for window in (WISCONSIN, WORKED_OUT):
+            said = _said(_mail(name, language, window, earlier=days - planned))
+            assert {expected} == {found.lower() for found in COUNTED.findall(said)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_looking_back_nothing_is_counted(language: str) -> None:
+    """The question afterwards goes a day late where the day was a Sunday, so it names the day alone."""
+    assert [] == COUNTED.findall(_said(_mail("did_you", language)))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "english", "spanish"),
+    [
+        (
+            0,
+            "Not counting weekends and holidays, it's 3 days.",
+            "Sin contar fines de semana ni feriados, quedan 3 días.",
+        ),
+        (
+            5,
+            "Not counting weekends and holidays, it's 5 days.",
+            "Sin contar fines de semana ni feriados, quedan 5 días.",
+        ),
+        (
+            -4,
+            "Not counting weekends and holidays, it's 2 days.",
+            "Sin contar fines de semana ni feriados, quedan 2 días.",
+        ),
+    ],
+)
+def test_days_on_which_the_office_is_closed_are_left_out(earlier: int, english: str, spanish: str) -> None:
+    """Around New Year a week holds three working days in Wisconsin; from Saturday to Tuesday it is two."""
+    assert english in _said(_mail("t7", "en", earlier=earlier))
+    assert spanish in _said(_mail("t7", "es", earlier=earlier))
+    assert "weekends" not in _said(_mail("t1", "en"))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", MAILS)
-def test_no_day_is_counted_by_hand(name: str, language: str) -> None:
-    """A mail can go out a day or two earlier than planned, so it names the day and never how far off it is."""
-    said = _said(_mail(name, language))
-    counted = r"tomorrow|yesterday|\btoday\b|\d+ days|days left|a week|a month|mañana|ayer|\bhoy\b|\d+ días|semana"
-    assert re.findall(counted, said, re.I) == []
+def test_several_windows_are_one_mail(name: str, language: str) -> None:
+    """All offices that close together are named, in the plain word where theirs differ; one doubt is a doubt."""
+    council = {**WISCONSIN, "id": "wi-council-2027", "office": "", "office_level": "municipal"}
+    both = {
+        "en": ("School board and City or town office", "hand in your papers"),
+        "es": ("Junta escolar y Cargo municipal", "entregar tus papeles"),
+    }[language]
+    said = _said(_mail(name, language, others=[council]))
+    assert all(words in said for words in both)
+    assert re.findall(r"by our records|según nuestros datos, el plazo", said) == []
+    doubtful = _said(_mail(name, language, others=[{**council, "confidence": "computed"}]))
+    assert re.search(r"by our records|según nuestros datos", doubtful)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", [name for name in MAILS if name != "did_you"])
+def test_the_date_of_a_state_is_not_said_to_be_that_of_a_town(name: str, language: str) -> None:
+    """Where we know only the kind of a local office, its clerk is named, with where the date comes from."""
+    said = _said(_mail(name, language, {**WISCONSIN, "division": None}))
+    assert str(WISCONSIN["source"]) in said
+    assert {"en": "so check with your clerk", "es": "confírmala en tu oficina electoral"}[language] in said
+    assert {"en": "so check with your clerk", "es": "El tuyo puede tener otra"}[language] not in _said(
+        _mail(name, language)
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

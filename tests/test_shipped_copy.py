@@ -21,7 +21,8 @@ from rfs_mail.core.send_hours import DEFAULT_RULES, SendRules, parse_days, parse
 from rfs_mail.core.times import TimeNames, parse_time
 
 ROOT = Path(__file__).parents[1]
-TEMPLATES = sorted((ROOT / "templates").glob("*/*.md"))
+PARTIALS = ROOT / "templates" / "partials"
+TEMPLATES = sorted(path for path in (ROOT / "templates").glob("*/*.md") if path.parent != PARTIALS)
 LANGUAGES = ("en", "es")
 SUBJECT_LIMIT = 60
 PREHEADER_LIMIT = 90
@@ -66,16 +67,23 @@ def _english(path: Path) -> Path:
 
 
 def _read(path: Path) -> tuple[dict[str, str], str]:
-    """Front matter and body."""
+    """Front matter, and the body with its partials in it."""
     _, front, body = path.read_text("utf-8").split("---\n", 2)
-    return yaml.load(front, Loader=yaml.BaseLoader), body
+
+    def partial(match: re.Match[str]) -> str:
+        name = match[1] if _language(path) == "en" else match[1].replace(".md", f".{_language(path)}.md")
+        return (ROOT / "templates" / name).read_text("utf-8")
+
+    return yaml.load(front, Loader=yaml.BaseLoader), re.sub(r'\{% include "([^"]+)" %\}\n', partial, body)
 
 
 def _environment(language: str) -> Environment:
     """Jinja with every date filter at its widest; other filters print their name."""
     environment = Environment(undefined=ChainableUndefined, autoescape=False)  # plain text is measured, nothing is sent
-    for name in ("clock", "office_time", "office_day", *WIDEST["en"]):
+    for name in ("clock", "office_time", "office_day", "soon", "office_soon", *WIDEST["en"]):
         environment.filters[name] = lambda value, wide=WIDEST[language].get(name, WIDEST[language]["day"]): wide
+    for name in ("left", "office_left", "days"):
+        environment.filters[name] = lambda value: {"en": "in 45 days", "es": "en 45 días"}[language]
     return environment
 
 

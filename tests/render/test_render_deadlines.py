@@ -143,6 +143,13 @@ def test_the_state_decides_the_word_unless_the_caller_knows_better() -> None:
     assert "file" == _said("{{ office.filing_term }}", sent_at, office={"filing_term": "file"})
 
 
+def test_offices_with_different_words_get_the_plain_one() -> None:
+    """Where one seat asks for nomination papers and another may not, one mail for both does not say so."""
+    board = {**WINDOW, "id": "b", "office": "School board", "office_level": "school_board"}
+    sent_at = datetime(2026, 12, 29, tzinfo=UTC)
+    assert "hand in your papers" == _said("{{ office.filing_term }}", sent_at, windows=[WINDOW, board])
+
+
 def test_days_of_anything_else_are_refused() -> None:
     """`check` names a field that does not exist; a value that is no number is a fault of the template."""
     findings = lint_mail(files_with("{{ window.days_lefft }} {{ office.filing_tern }}"), "demo/mail", windows=True)

@@ -257,6 +257,7 @@ def _values(record: Record) -> dict[str, object]:
 def _office(windows: Sequence[Record], language: str) -> dict[str, object]:
     """What is known of the office, from its windows: `names` are those of all of them in one phrase."""
     first = windows[0] if windows else Record()
+    terms = {filing_term(window["state"], window["office_level"], language) for window in windows}
     return {
         "name": first["office"],
         "names": listed((str(window["office"]) for window in windows), language),
@@ -265,7 +266,7 @@ def _office(windows: Sequence[Record], language: str) -> dict[str, object]:
         "zone": first["zone"],
         "jurisdiction": first["jurisdiction"],
         "division": first["division"],
-        "filing_term": filing_term(first["state"], first["office_level"], language),
+        "filing_term": terms.pop() if len(terms) == 1 else filing_term(None, None, language),
     }
 
 
