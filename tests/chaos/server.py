@@ -22,7 +22,7 @@ from tests.transport.smtp_server import Action, Drop, Slow, SmtpServer
 MISDEEDS: dict[str, tuple[str, Action, float]] = {
     "421 at MAIL": ("mail", "421 4.3.2 going down", 0.004),
     "451 at RCPT": ("rcpt", "451 4.3.0 try again later", 0.01),
-    "550 at RCPT": ("rcpt", "550 5.1.1 no such user here", 0.005),
+    "552 at RCPT": ("rcpt", "552 5.2.2 the mailbox is full", 0.005),
     "421 at RCPT": ("rcpt", "421 4.3.2 going down", 0.004),
     "dropped at DATA": ("data", Drop(), 0.004),
     "dropped in the message": ("body", Drop(), 0.004),

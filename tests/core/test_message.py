@@ -199,6 +199,15 @@ SHARED = ("from_name", "from_address", "reply_to", "list_name", "list_id", "post
 BLAMED = {*NAMES, "postal_address", "text", "html"}
 
 
+def test_an_encoded_word_in_the_unsubscribe_link_is_refused() -> None:
+    """A reader that decodes once too often would find a header of its own in it."""
+    url = f"{URL.rpartition('/')[0]}/=?utf-8?q?a=0D=0ABcc:_x=40y?=/aea6eqg43vpxohuhtvmbbvy"
+    said = f"{url}\n{POSTAL}\n{DISCLAIMER}\n"
+    refused = attempt(parts(unsubscribe_url=url, text=said, html=escape(said)), template(disclaimer=DISCLAIMER))
+    assert isinstance(refused, MessageError)
+    assert refused.field == "List-Unsubscribe"
+
+
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_any_field_is_taken_or_refused_by_name(data: st.DataObject) -> None:

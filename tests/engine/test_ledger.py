@@ -69,9 +69,8 @@ def test_a_bug_in_a_group_is_told_to_those_who_wait(world: World, monkeypatch: p
     async def tick() -> None:
         machine = world.machine()
         await machine.start()
-        with pytest.raises(BaseExceptionGroup) as told:
+        with pytest.raises(LookupError):
             await machine.tick(world.now)
-        assert told.group_contains(LookupError) if hasattr(told, "group_contains") else told.value.subgroup(LookupError)
         await machine.stop()
 
     asyncio.run(tick())

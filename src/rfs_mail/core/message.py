@@ -294,6 +294,8 @@ def _message_id(message_id: str) -> bytes:
 
 def _list_unsubscribe(url: str, address: str) -> bytes:
     """RFC 8058 section 3.1: one https URI; a mailto may follow. Folded at the comma only, never inside a URI."""
+    if "=?" in url:  # a relay that decodes once too often would find an encoded word in it
+        raise MessageError('The unsubscribe link must not hold "=?". Mend base_url.', field="List-Unsubscribe")
     if not _URL.fullmatch(url) or not (url.startswith("https://") or _LOOPBACK_URL.match(url)) or len(url) > 900:
         raise MessageError(
             "The unsubscribe link must begin with https:// (plain http works for this machine alone). Set base_url so.",
