@@ -203,3 +203,20 @@ def test_what_is_no_address_is_refused_by_field(address: str) -> None:
 
     assert caught.value.field == "To"
     assert not is_address(address)
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("Ma\u200bri\u2060a\ufeff", "Maria"),
+        ("Ma\u00adria\U000e0041\U000e007f", "Maria"),
+        ("Ma\u200dri\u200ca", "Maria"),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
+        ("\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937"),
+        ("\U0001f469\u200d\u2695\ufe0f", "\U0001f469\u200d\u2695\ufe0f"),
+        ("\u0915\u200d\u200d\u0937", "\u0915\u0937"),
+    ],
+)
+def test_hiding_characters_go_and_needed_joiners_stay(raw: str, clean: str) -> None:
+    """Zero-width and tag characters are dropped; a joiner stays where Persian, Hindi or an emoji needs it."""
+    assert clean == clean_text(raw)

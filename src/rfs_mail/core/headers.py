@@ -31,9 +31,16 @@ SUBJECT_LIMIT = 900
 """Characters of a subject at most; a longer one is a template gone wrong."""
 
 _BREAKS = "\t\n\x0b\x0c\r\x85\u2028\u2029"
-_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_HIDING = (
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+)
+"""Format characters (Unicode category Cf) that only hide or steer; not visible ones, such as Arabic number signs."""
+_JOINED = "\u0600-\u08ff\u0900-\u0dff\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff"
+"""What a joiner or non-joiner is needed between: Arabic and Indic letters, and emoji."""
+_STRAY_JOINER = re.compile(f"(?<![{_JOINED}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINED}])")
 _TO_SPACE = re.compile(f"[{_BREAKS}]")
-_UNWANTED = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_BIDI}]")
+_UNWANTED = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_HIDING}]")
 _BLANKS = re.compile("  +")
 
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -55,12 +62,14 @@ def clean_text(value: str) -> str:
     A value as it may stand in a header: NFC, on one line, nothing invisible that steers a reader, no start of an
     encoded word.
 
-    Line breaks of every kind become a blank; other control characters, lone surrogates and bidirectional controls go;
-    runs of blanks become one. `=?` becomes `= ?`, so that no reader that decodes once too often finds a header in a
+    Line breaks of every kind become a blank; other control characters, lone surrogates, bidirectional controls,
+    zero-width and tag characters go; a joiner stays between Arabic or Indic letters and between emoji. Runs of blanks
+    become one. `=?` becomes `= ?`, so that no reader that decodes once too often finds a header in a
     name.
     """
     if not (value.isascii() and value.isprintable()):
         value = _UNWANTED.sub("", _TO_SPACE.sub(" ", value))
+        value = _STRAY_JOINER.sub("", value)
         value = unicodedata.normalize("NFC", value)
     if "  " in value:
         value = _BLANKS.sub(" ", value)
