@@ -245,14 +245,19 @@ El equipo de {{ entity.name }}""",
 def _countdown(
     subject: tuple[str, str], preheader: tuple[str, str], says: tuple[str, str]
 ) -> Mapping[str, tuple[str, str, str]]:
-    """A mail that counts down, in English and Spanish: when filing closes, and one sentence more."""
+    """A mail that counts down, in English and Spanish: when it closes, how far off that is, and a sentence more."""
     english = (
-        'Hi {{ given_name or "there" }},\n\nFiling for {{ window.office }} closes '
-        f"**{{{{ window.closes_at | office_time }}}}**. {says[0]}\n\nThe team at {{{{ entity.name }}}}"
+        'Hi {{ given_name or "there" }},\n\n{{ office.names }}: the time to {{ office.filing_term }} ends '
+        "**{{ window.closes_at | office_time }}**, {{ window.closes_at | office_left }}."
+        "{% if not window.certain %} We are not sure of this date, so ask your clerk.{% endif %} "
+        f"{says[0]}\n\nThe team at {{{{ entity.name }}}}"
     )
     spanish = (
-        'Hola{{ " " + given_name if given_name else "" }}:\n\nEl plazo para {{ window.office }} cierra el '
-        f"**{{{{ window.closes_at | office_time }}}}**. {says[1]}\n\nEl equipo de {{{{ entity.name }}}}"
+        'Hola{{ " " + given_name if given_name else "" }}:\n\n{{ office.names }}: el plazo para '
+        "{{ office.filing_term }} termina el **{{ window.closes_at | office_time }}**, "
+        "{{ window.closes_at | office_left }}."
+        "{% if not window.certain %} La fecha no es segura: pregunta en tu oficina electoral.{% endif %} "
+        f"{says[1]}\n\nEl equipo de {{{{ entity.name }}}}"
     )
     return {"en": (subject[0], preheader[0], english), "es": (subject[1], preheader[1], spanish)}
 
@@ -261,23 +266,26 @@ _MAILS: Final[Mapping[str, Mapping[str, _Texts]]] = {
     "series": {"first": _FIRST, "second": _SECOND, "third": _THIRD},
     "countdown": {
         "month": _countdown(
-            ("{{ window.office }}: a month until filing closes", "{{ window.office }}: un mes hasta el cierre"),
-            ("What has to be ready", "Lo que debe estar listo"),
+            ("{{ office.names }}: what has to be ready", "{{ office.names }}: lo que debe estar listo"),
+            ("It closes {{ window.closes_at | office_soon }}", "Cierra {{ window.closes_at | office_soon }}"),
             (
-                "That is a month. Read what has to be handed in, and begin with what others have to sign.",
-                "Es un mes. Lee qué hay que entregar, y empieza por lo que otras personas tienen que firmar.",
+                "Read what has to be handed in, and begin with what others have to sign.",
+                "Lee qué hay que entregar, y empieza por lo que otras personas tienen que firmar.",
             ),
         ),
         "week": _countdown(
-            ("{{ window.office }}: one week until filing closes", "{{ window.office }}: una semana hasta el cierre"),
+            ("It closes {{ window.closes_at | office_soon }}", "Cierra {{ window.closes_at | office_soon }}"),
             ("Where the papers go", "Dónde se entregan los papeles"),
             (
-                "That is a week. Go through the papers once more, and find out where they go and until what hour.",
-                "Es una semana. Revisa otra vez los papeles, y averigua dónde se entregan y hasta qué hora.",
+                "Go through the papers once more, and find out where they go and until what hour.",
+                "Revisa otra vez los papeles, y averigua dónde se entregan y hasta qué hora.",
             ),
         ),
         "tomorrow": _countdown(
-            ("Tomorrow is the last day", "Mañana es el último día"),
+            (
+                "Last call: it closes {{ window.closes_at | office_left }}",
+                "Último aviso: cierra {{ window.closes_at | office_left }}",
+            ),
             ("Papers that come late do not count", "Los papeles que llegan tarde no cuentan"),
             (
                 "If anything is missing, answer this mail now and we'll help.",
