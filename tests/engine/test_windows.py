@@ -162,3 +162,13 @@ def test_a_window_is_stored_as_the_core_reads_it(world: World) -> None:
         closes_time="17:00", zone="America/Chicago", confidence="official", source="https://x.example",
         election_on="2027-04-06", office="board", milestones={"petition_due": "2027-01-05 17:00"},
     )  # fmt: skip
+
+
+def test_who_wanted_it_as_it_was_is_affected_too(world: World) -> None:
+    """A window that is for another office now is news for those who wanted the old one as for those of the new one."""
+    for name, level in (("ada", "school_board"), ("ben", "judicial"), ("cleo", "county")):
+        who = world.person(name, state="WI")
+        with world.store.begin() as connection:
+            connection.execute(TABLES["interest"].insert().values(person_id=who, office_level=level, at=world.now))
+    found = read(world, row().replace("school_board", "judicial"))
+    assert ([one.people for one in found.moved], found.people) == ([2], 2)

@@ -161,7 +161,8 @@ WORDINGS: dict[Reason, Wording] = {
     ),
     Reason.WHEN_FALSE: Wording("its `when` was false: {expression}"),
     Reason.NO_ANCHOR: Wording(
-        "{anchor} is not known", "Add the date to data/calendar.yaml or to the person, then `apply`."
+        "{anchor} is not known",
+        "Add the date to data/calendar.yaml and `apply`, to the window's row and `windows import`, or to the person.",
     ),
     Reason.NO_CLOSING_TIME: Wording("{anchor} has no closing hour, and the step counts in hours"),
     Reason.MISSED: Wording("its time ({at}) was over when the person got there"),
