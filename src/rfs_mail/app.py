@@ -40,6 +40,7 @@ from rfs_mail.engine.relays import PATIENCE
 from rfs_mail.engine.routing import Route
 from rfs_mail.errors import SettingsError, TimeError
 from rfs_mail.handoff.local import LocalHandOff
+from rfs_mail.network import Resolver
 from rfs_mail.render import Renderer
 from rfs_mail.settings import Dkim, Operator, Relay, Settings, load_settings
 from rfs_mail.store import ticks
@@ -164,7 +165,7 @@ class App:
         for domain in ramps:
             if not is_domain(domain):
                 raise SettingsError(f'warm_up.{domain}: this is no domain. Write [warm_up."mail.example.org"].')
-        return Pacing(limits, ramps)
+        return Pacing(limits, ramps, self.settings.mx_lookup)
 
     @cached_property
     def outlets(self) -> Mapping[str, Outlet]:
@@ -222,7 +223,8 @@ class App:
         for address in self.unsigned():
             LOG.warning("no [dkim] signs mail from %s: it goes out unsigned, unless its relay signs", address)
         pool = Pool(self.routes, pacing=self.pacing)
-        return Machine(self.store, LocalHandOff(), deliverer, pool, clock.breathe, keep)
+        resolver = Resolver if self.settings.mx_lookup else None
+        return Machine(self.store, LocalHandOff(), deliverer, pool, clock.breathe, keep, resolver)
 
     def installation(self) -> Installation:
         """What `doctor` looks at. Opens nothing: what cannot be opened is a finding."""

@@ -33,6 +33,7 @@ PACE = {
     "advance": 0.5,
     "dispatch": 0.5,
     "rescue": 5.0,
+    "look_up": 5.0,
     "alive": 10.0,
     "prune": 3600.0,
 }
@@ -61,6 +62,7 @@ def schedule(
         "advance": advance,
         "dispatch": machine.dispatch,
         "rescue": machine.rescue,
+        "look_up": machine.look_up,
         "prune": machine.prune,
         "alive": lambda now: _alive(app, machine, now),
     }

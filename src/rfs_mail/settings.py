@@ -120,6 +120,8 @@ class Settings(BaseModel):
     dkim: tuple[Dkim, ...] = ()
     operators: dict[str, Operator] = {}
     """Operator -> its limits."""
+    mx_lookup: bool = False
+    """Are the MX records of recipients' domains asked for, where the table of operators does not know them?"""
     warm_up: dict[str, WarmUp] = {}
     """From domain -> its ramp."""
     only_to: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rfs_mail.core.operators import KNOWN, OPERATORS, OTHER, Limits, operator
+from rfs_mail.core.operators import KNOWN, OPERATORS, OTHER, Limits, operator, operator_of_hosts
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,22 @@ def test_every_operator_has_limits_but_the_nameless() -> None:
     assert {"google": 250, "microsoft": 250, "yahoo": 200, "apple": 50, "comcast": 25_000, "gmx": 80} == {
         name: KNOWN[name].outstanding for name in ("google", "microsoft", "yahoo", "apple", "comcast", "gmx")
     }
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        (("aspmx.l.google.com", "alt1.aspmx.l.google.com"), "google"),
+        (("school-example-org.mail.protection.outlook.com",), "microsoft"),
+        (("example-org.k-v1.mx.microsoft",), "microsoft"),
+        (("mta5.am0.yahoodns.net",), "yahoo"),
+        (("MX01.Mail.iCloud.com.",), "apple"),
+        (("us-smtp-inbound-1.mimecast.com",), "mimecast"),
+        (("mail.example.org", "aspmx.l.google.com"), "other"),
+        (("mail.notgoogle.com",), "other"),
+        ((), "other"),
+    ],
+)
+def test_who_runs_mail_hosts(hosts: tuple[str, ...], expected: str) -> None:
+    """The host that is asked first says who it is, by whole labels of its name, in any case."""
+    assert expected == operator_of_hosts(hosts)

@@ -2,10 +2,11 @@
 Who receives mail for a domain, and how much of it they are known to take at a time.
 
 Most people's mail ends at a handful of operators, and each of them counts what one sender hands in. The domain table is
-static and never a look-up, because a relay stands between us and them.
+static, because a relay stands between us and them. Where an installation asks for MX records too (`mx_lookup`), the
+names of a domain's mail hosts say who it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -46,7 +47,27 @@ _FAMILIES: Final[Mapping[str, str]] = {
 }
 """Names that an operator uses under many country codes (yahoo.co.uk), or with a region before them (nyc.rr.com)."""
 
-OPERATORS: Final = (*sorted(set(_DOMAINS.values())), OTHER)
+_MAIL_HOSTS: Final[Mapping[str, str]] = {
+    suffix: operator
+    for operator, suffixes in {
+        "google": "google.com googlemail.com",
+        "microsoft": "olc.protection.outlook.com mail.protection.outlook.com mx.microsoft",
+        "yahoo": "yahoodns.net",
+        "apple": "icloud.com",
+        "comcast": "comcast.net",
+        "gmx": "gmx.net web.de",
+        "mimecast": "mimecast.com",
+        "orange": "orange.fr",
+        "fastmail": "messagingengine.com",
+        "proton": "protonmail.ch",
+        "zoho": "zoho.com",
+        "tuta": "tutanota.de",
+    }.items()
+    for suffix in suffixes.split()
+}
+"""How the names of their mail hosts end: KumoMTA's shaping.toml, and what the operators tell customers to publish."""
+
+OPERATORS: Final = (*sorted({*_DOMAINS.values(), *_MAIL_HOSTS.values()}), OTHER)
 """Every operator there is a name for."""
 
 
@@ -55,7 +76,7 @@ def operator(domain: str) -> str:
     """
     Who receives mail for this domain, for throttles: google, microsoft, yahoo, apple, comcast ... or `other`.
 
-    A table, never a look-up: a school or a firm whose mail is hosted by one of them counts as `other`.
+    A table, never a look-up: a school or a firm whose mail is hosted by one of them counts as `other` here.
     """
     known = _DOMAINS.get(domain)
     if known is not None:
@@ -65,6 +86,22 @@ def operator(domain: str) -> str:
         return "charter"
     if len(labels) in (2, 3) and all(len(label) <= 3 for label in labels[1:]) and labels[0] != "rr":
         return _FAMILIES.get(labels[0], OTHER)
+    return OTHER
+
+
+def operator_of_hosts(hosts: Sequence[str]) -> str:
+    """
+    Who runs these mail hosts, in the order of their preference (RFC 5321 section 5.1); `other` where nobody is known.
+
+    The first is asked, because mail goes to it; the others stand in. Whole labels are compared, whatever their case.
+    """
+    if not hosts:
+        return OTHER
+    labels = hosts[0].rstrip(".").lower().split(".")
+    for start in range(len(labels)):
+        known = _MAIL_HOSTS.get(".".join(labels[start:]))
+        if known is not None:
+            return known
     return OTHER
 
 
@@ -92,11 +129,14 @@ KNOWN: Final[Mapping[str, Limits]] = {
     "apple": _of(10, 5),
     "comcast": _of(25, 1000),
     "gmx": _of(4, 20),
+    "mimecast": _of(10, 100),
+    "orange": _of(2, 100),
     OTHER: Limits(),
 }
 """
 What each takes from a sender it does not know better: connections times messages a connection, and 100 a second.
 
 The numbers are those that open-source servers ship with as of 2026 (KumoMTA's shaping.toml): 5 connections of 50
-messages at Google and Microsoft, 20 a connection at Yahoo, 10 of 5 at Apple, 25 of 1,000 at Comcast, 4 of 20 at GMX.
+messages at Google and Microsoft, 20 a connection at Yahoo, 10 of 5 at Apple, 25 of 1,000 at Comcast, 4 of 20 at GMX,
+10 of 100 at Mimecast, 2 of 100 at Orange.
 """

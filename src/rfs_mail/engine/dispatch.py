@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from rfs_mail.core.script import Script
-from rfs_mail.engine import pacing, routing
+from rfs_mail.engine import pacing, receivers, routing
 from rfs_mail.engine.live import look
 from rfs_mail.engine.pacing import Admitted, Pacing
 from rfs_mail.engine.routing import Route
@@ -81,6 +81,8 @@ def _dispatch(connection: Connection, handoff: HandOff, pool: Pool, now: datetim
     allowed = {name: _allowance(connection, name, live.scripts.get(name), fit, now) for name, fit in fits.items()}
     busy = outbox.in_flight(connection)
     chosen = _choose(connection, allowed, busy, room, ways.reserve(pool.reserve, room), now)
+    if pool.pacing.by_mx:
+        chosen = receivers.told_apart(connection, chosen, now=now)
     went = ways.assign(chosen)
     number = 0
     by_campaign: dict[str, int] = {}

@@ -21,10 +21,12 @@ from rfs_mail.engine.dispatch import Dispatched, Pool, dispatch
 from rfs_mail.engine.enroll import Enrolled, enroll
 from rfs_mail.engine.prune import Pruned, prune
 from rfs_mail.engine.react import Reacted, react
+from rfs_mail.engine.receivers import LookedUp, look_up
 from rfs_mail.engine.replan import Replanned, replan
 from rfs_mail.engine.rescue import RescueReport, rescue
 from rfs_mail.errors import UsageError
 from rfs_mail.handoff.local import LocalHandOff
+from rfs_mail.network import Resolver
 from rfs_mail.store import outbox, ticks
 from rfs_mail.store.database import Store, machine_now
 
@@ -64,6 +66,8 @@ class Machine:
     pause: Callable[[], None]
     """Lets others at the database between two chunks."""
     keep_messages: timedelta | None = None
+    resolver: Callable[[], Resolver] | None = None
+    """Makes whoever asks for MX records; None: nobody does."""
 
     def __post_init__(self) -> None:
         self._dispatching = Lock()
@@ -130,6 +134,12 @@ class Machine:
         """Forget what is old."""
         return await asyncio.to_thread(prune, self.store, now=now, keep_messages=self.keep_messages, pause=self.pause)
 
+    async def look_up(self, now: datetime) -> LookedUp:
+        """Ask who receives mail for the domains that dispatch met, where the settings want that."""
+        if self.resolver is None:
+            return LookedUp()
+        return await look_up(self.store, self.resolver(), now=now)
+
     # -- one pass ------------------------------------------------------------------------------------------------------
 
     async def tick(self, now: datetime) -> TickReport:
@@ -158,6 +168,7 @@ class Machine:
             else:
                 break
             due_before = left
+        await self.look_up(now)  # for the next tick: this one's mail waited for nobody
         await self.rescue(now)
         await self.store.write(ticks.note, "tick", civil=now)
         return TickReport(

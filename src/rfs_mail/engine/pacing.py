@@ -43,6 +43,8 @@ class Pacing:
     """By receiving operator, through one relay."""
     ramps: Mapping[str, RampRules] = field(default_factory=dict)
     """By From domain, lower case."""
+    by_mx: bool = False
+    """Do the MX records of a domain say who receives for it, where the table does not know?"""
 
     def of(self, operator: str) -> Limits:
         """The limits of one operator."""

@@ -776,6 +776,20 @@ class Ramp(SQLModel, table=True):
     because: str = _text()
 
 
+class MailDomain(SQLModel, table=True):
+    """Who receives mail for a domain, as its MX records say. Only domains that the static table does not know."""
+
+    __tablename__ = "mail_domain"
+    __table_args__ = (Index("ix_mail_domain_wanted", "wanted", "good_until"),)
+    domain: str = Field(sa_column=Column(Text, primary_key=True))
+    operator: str | None = None
+    """Null: never answered yet."""
+    good_until: datetime = _instant()
+    """Until then nobody asks again."""
+    wanted: bool = False
+    """Mail for it was due after `good_until`: the name servers are to be asked."""
+
+
 class CampaignBreaker(SQLModel, table=True):
     """How a campaign's mails were answered since it began or was resumed: the block that fills, and the one before."""
 
