@@ -111,3 +111,12 @@ def test_what_the_csv_module_writes_is_read_back(cells: list[list[str]]) -> None
     rows, _ = read(out.getvalue().encode())
     expected = [["a", "b"], *[row for row in cells if "".join(row).strip()]]
     assert expected == [row[1] for row in rows]
+
+
+def test_it_is_told_which_cells_held_a_nul() -> None:
+    """Row by row, over quotes and lines; all cells where a NUL beside a quote makes that unclear."""
+    rows = CsvRows(["a,b\n", "1\0,2\n", "3,4\n", '"x\n', '\0y",6\n', '\0"7,7",8\n'])
+    found = [(row[1], sorted(rows.nul_cells)) for row in rows]
+    assert [
+        (["a", "b"], []), (["1", "2"], [0]), (["3", "4"], []), (["x\ny", "6"], [0]), (["7,7", "8"], [0, 1]),
+    ] == found  # fmt: skip

@@ -257,6 +257,16 @@ def test_what_is_beside_the_file_is_never_overwritten(store: Store, folder: Path
     assert kept.read_text() == "mine"
 
 
+def test_an_address_with_a_nul_is_nobody_s(store: Store, folder: Path) -> None:
+    """Without the byte it would be another address: the row is rejected and says why; a NUL elsewhere is taken out."""
+    content = b"email,first_name\nmaria@example.org\0.example.com,Maria\nzoe@example.org,Zo\0e\n"
+    report = load(store, write(folder, content))
+    assert report.rejected_because == {"email: the address holds a NUL byte: write it anew": 1}
+    with store.read() as connection:
+        assert find_person(connection, "maria@example.org.example.com") is None
+        assert find_person(connection, "zoe@example.org") is not None
+
+
 @pytest.mark.parametrize(
     ("content", "encoding", "delimiter"),
     [

@@ -87,6 +87,8 @@ class CsvRows:
         """Lines that were not UTF-8."""
         self.nul_lines = 0
         """Lines from which NUL bytes were taken."""
+        self.nul_cells: frozenset[int] = frozenset()
+        """Which cells of the row that came last held NUL bytes, from 0; all where that cannot be told."""
         self.blank_rows = 0
 
     def __iter__(self) -> Iterator[Row | BadRow]:
@@ -109,6 +111,8 @@ class CsvRows:
                             "or double it if it belongs to the text."
                         )
                     start = self._line - len(held) + 1
+                    if self.nul_lines:
+                        self.nul_cells = self._with_nul(len(cells))
                     held.clear()
                     if cells and (cells[0].strip() or "".join(cells).strip()):
                         yield Row(start, cells)
@@ -139,6 +143,15 @@ class CsvRows:
                 self.delimiter = told or find_delimiter(decode(text)[0] if self._undecoded else text)
                 return bare
         return None
+
+    def _with_nul(self, width: int) -> frozenset[int]:
+        """The cells of the lines held that have a NUL in them."""
+        if not any("\0" in line for line in self._held):
+            return frozenset()
+        cells = next(csv.reader(self._held, delimiter=self.delimiter), [])
+        if len(cells) != width:  # a NUL beside a quote: it reads otherwise than without
+            return frozenset(range(width))
+        return frozenset(number for number, cell in enumerate(cells) if "\0" in cell)
 
     def _well_quoted(self) -> bool:
         """Does each quote of the lines held open before a value and close after one?"""

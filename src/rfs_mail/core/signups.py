@@ -122,14 +122,20 @@ class RowReader:
         self._without_consent = terms.consent_text is None
         self._prefix = f"{terms.entity}\x1f{0 if self._without_consent else 1}"
 
-    def read(self, line: int, cells: list[str]) -> Signup | Rejection:
-        """What one row says."""
+    def read(self, line: int, cells: list[str], nul_cells: frozenset[int] = frozenset()) -> Signup | Rejection:
+        """
+        What one row says. `nul_cells`: which cells held NUL bytes that were taken out.
+
+        An address is not mended in that way: without its NUL it may be somebody else's.
+        """
         if len(cells) != self._width:
             if len(cells) > self._width and any(cells[self._width :]):
                 reason = f"{len(cells)} cells under {self._width} columns: quote a value that holds the delimiter"
                 return Rejection(line, "row", "", reason, cells)
             cells = [*cells, *[""] * (self._width - len(cells))]
         written = cells[self._email].strip()
+        if self._email in nul_cells:
+            return Rejection(line, "email", _shown(written), "the address holds a NUL byte: write it anew", cells)
         try:
             address = parse_address(written)
         except AddressError as error:

@@ -259,7 +259,10 @@ class _Job:
         """The file's sign-ups; rejected rows and what is said of cells are passed on."""
         read = self.reader.read
         for row in self.file:
-            said = Rejection(row.line, "row", "", row.reason) if isinstance(row, BadRow) else read(*row)
+            if isinstance(row, BadRow):
+                said: Signup | Rejection = Rejection(row.line, "row", "", row.reason)
+            else:
+                said = read(*row, self.file.rows.nul_cells)
             if isinstance(said, Rejection):
                 reject(said)
                 continue
