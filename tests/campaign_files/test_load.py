@@ -1,5 +1,6 @@
 """A whole working folder as one value."""
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -92,6 +93,26 @@ def test_templates_are_read_by_path(tmp_path: Path) -> None:
     assert [str(finding) for finding in project.findings] == [
         "templates/welcome/latin.md:1:4  byte 0xe9 is not UTF-8. Save the file as UTF-8."
     ]
+
+
+def test_what_cannot_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    """A link to nowhere, a folder, a pipe: each is an error with its path, lest its campaign count as removed."""
+    folder = make_folder(tmp_path)
+    campaigns = tmp_path / "campaigns"
+    (campaigns / "away.yaml").symlink_to("gone.yaml")
+    (campaigns / "fields.yml").unlink(missing_ok=True)
+    (campaigns / "fields.yaml").unlink(missing_ok=True)
+    (campaigns / "fields.yaml").symlink_to("nowhere.yaml")
+    (campaigns / "box.yaml").mkdir()
+    os.mkfifo(campaigns / "pipe.yaml")
+    said = {finding.path: (finding.severity, finding.message) for finding in load_project(folder).findings}
+    link = "is a link to {}, which is not there. Mend the link, or take it away."
+    assert {
+        "campaigns/away.yaml": ("error", link.format("gone.yaml")),
+        "campaigns/fields.yaml": ("error", link.format("nowhere.yaml")),
+        "campaigns/box.yaml": ("error", "cannot be read: Is a directory"),
+        "campaigns/pipe.yaml": ("error", "is no file. Take it away."),
+    } == {path: told for path, told in said.items() if told[0] == "error"}
 
 
 def test_sources_say_where_values_stand(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A working folder -> everything its campaign files say, in one value."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,7 +109,7 @@ class _Loader:
 
     def document(self, path: Path, *, needed: bool = False) -> Node | None:
         """The root of a YAML file; None where it cannot be read (with findings), or is not there and need not be."""
-        if not needed and not path.exists():
+        if not needed and not os.path.lexists(path):
             return None
         document: Document = read_file(path, self.name(path))
         self.texts[document.file.path] = document.file
@@ -147,8 +148,8 @@ class _Loader:
     def campaign_paths(self) -> Iterator[Path]:
         for path in self.listed(self.settings.campaigns_dir, "*"):
             is_campaign = path.stem not in NOT_CAMPAIGNS and not path.name.startswith(("_", "."))
-            if is_campaign and path.suffix in YAML_ENDINGS and path != self.settings.entities_file and path.is_file():
-                yield path
+            if is_campaign and path.suffix in YAML_ENDINGS and path != self.settings.entities_file:
+                yield path  # also a link to nowhere or a folder: passed over, its campaign would count as removed
 
     def listed(self, folder: Path, pattern: str) -> list[Path]:
         """What lies in a folder, sorted; nothing, with a finding, where it cannot be listed."""
@@ -194,7 +195,7 @@ def _either(stem: Path) -> Path:
     """`NAME.yaml`, or `NAME.yml` where only that is there."""
     for ending in YAML_ENDINGS:
         path = stem.with_name(stem.name + ending)
-        if path.exists():
+        if os.path.lexists(path):
             return path
     return stem.with_name(stem.name + YAML_ENDINGS[0])
 

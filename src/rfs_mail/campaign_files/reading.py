@@ -54,10 +54,15 @@ def read_text(path: Path, name: str) -> tuple[SourceFile, tuple[Finding, ...]]:
     A file that is not there, too large or not UTF-8 gives an empty text and a finding. Raises nothing.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
+            return SourceFile(name, ""), (_finding(name, "unreadable", "is no file. Take it away."),)
         with path.open("rb") as handle:
             raw = handle.read(MAX_BYTES + 1)
     except OSError as error:
-        return SourceFile(name, ""), (_finding(name, "unreadable", f"cannot be read: {error.strerror or error}"),)
+        said = f"cannot be read: {error.strerror or error}"
+        if path.is_symlink() and isinstance(error, FileNotFoundError):
+            said = f"is a link to {path.readlink()}, which is not there. Mend the link, or take it away."
+        return SourceFile(name, ""), (_finding(name, "unreadable", said),)
     return decode(raw, name)
 
 
