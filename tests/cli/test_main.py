@@ -13,6 +13,7 @@ from rfs_mail import __version__
 from rfs_mail.cli import app, context
 from rfs_mail.cli import main as root
 from rfs_mail.errors import HeldError, NotFoundError, RfsMailError, SettingsError, UsageError
+from rfs_mail.store.database import Store
 
 ENTRIES = sys.modules["rfs_mail.cli.main"].ENTRIES
 
@@ -103,3 +104,28 @@ def test_completion_is_offered_once() -> None:
     """The options of a shell's completion do not stand in the help of every noun."""
     for name in ("people", "deliveries", "signups"):
         assert "completion" not in CliRunner().invoke(app, [name, "--help"]).output
+
+
+def test_an_id_that_is_none_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """In our words, not in those of a library; asked wrongly."""
+    result = CliRunner().invoke(app, ["-C", str(tmp_path), "deliveries", "show", "x"])
+    said = "'x' is no id of a delivery. `deliveries list` shows them: numbers such as 17.\n"
+    assert (2, said) == (result.exit_code, result.output)
+
+
+def test_a_database_without_write_rights_is_about_rights(tmp_path: Path) -> None:
+    """A command that cannot write says whose rights are missing, and does not doubt the address of the database."""
+    path = tmp_path / "read.db"
+    Store(f"sqlite:///{path}").upgrade()
+    script = (
+        "import sqlite3, sys\n"
+        "from sqlalchemy.exc import OperationalError\n"
+        "from rfs_mail.cli.main import _database_trouble\n"
+        "try:\n"
+        "    sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True).execute('CREATE TABLE x (y)')\n"
+        "except sqlite3.OperationalError as error:\n"
+        "    print(_database_trouble(OperationalError('', {}, error)))\n"
+    )
+    said = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("The database cannot be written. Give yourself write rights on its file")
+    assert "database_url" not in said

@@ -123,9 +123,18 @@ def _since(asked: Asked, since: datetime) -> Asked:
 # -- one ---------------------------------------------------------------------------------------------------------------
 
 
+def _number(text: str) -> int:
+    """The id of a delivery. Raises UsageError."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise UsageError(f"{text!r} is no id of a delivery. `deliveries list` shows them: numbers such as 17.")
+    return int(text)
+
+
 @app.command()
 def show(
-    delivery_id: Annotated[int, typer.Argument(metavar="ID", help="As in `deliveries list`.", show_default=False)],
+    delivery_id: Annotated[
+        int, typer.Argument(metavar="ID", help="As in `deliveries list`.", show_default=False, parser=_number)
+    ],
     message: Annotated[bool, typer.Option("--message", help="The message itself, built again.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -178,6 +178,11 @@ def _database_trouble(error: Exception) -> str | None:
     if not isinstance(error, OperationalError | InterfaceError):
         return None
     reason = " ".join(str(error.orig).split())[:300]
+    if "readonly database" in reason:
+        return (
+            "The database cannot be written. Give yourself write rights on its file and on the folder it lies in "
+            "(`ls -l` shows whose they are), or work as their owner; then run the command again."
+        )
     return f"The database does not answer as it should: {reason}. Nothing is lost; see to it and run the command again."
 
 

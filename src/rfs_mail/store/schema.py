@@ -93,9 +93,18 @@ def _look(engine: Engine) -> Iterator[Connection]:
     except DBAPIError as error:
         said = str(error.orig).strip().splitlines()[0]
         where = engine.url.database if engine.dialect.name == "sqlite" else engine.url.render_as_string()
+        if "readonly database" in said or ("unable to open database file" in said and _is_there(where)):
+            raise StoreError(
+                f"The database {where} cannot be opened for writing. Give yourself write rights on that file and on "
+                "the folder it lies in, or work as their owner."
+            ) from error
         raise StoreError(f"The database {where} cannot be opened: {said}. Is database_url right?") from error
     with connection:
         yield connection
+
+
+def _is_there(where: str | None) -> bool:
+    return where is not None and Path(where).exists()
 
 
 def _current(connection: Connection) -> str | None:
