@@ -80,6 +80,13 @@ def test_a_domain_counts_where_its_mail_is_hosted(world: World) -> None:
     assert {"google"} == operators
 
 
+def test_a_domain_of_the_table_is_not_asked_about(world: World) -> None:
+    """Also where its mail was queued before the table knew it."""
+    queue(world, "one@gmail.com", "two@gmail.com")
+    assert give(world) == (1, 1)
+    assert [] == wanted(world)
+
+
 def test_an_answer_is_asked_for_again_when_it_is_old(world: World) -> None:
     """After some days, and only where mail is due; until the new answer comes the old one counts."""
     queue(world, "one@school.example.org")

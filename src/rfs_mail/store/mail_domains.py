@@ -26,6 +26,8 @@ def operators(connection: Connection, domains: Sequence[str], *, now: datetime) 
     What is not known, or not for sure any more, is wanted from now on; what was known last counts until then.
     """
     wanted = sorted(set(domains))
+    if not wanted:
+        return {}
     rows = {
         row.domain: row
         for row in connection.execute(select(_domain).where(among(connection, _domain.c.domain, wanted)))
