@@ -190,6 +190,19 @@ def test_a_dry_run_sees_an_id_that_two_people_share(
     assert (done.created, done.rejected > 0, size(store, "identifier")) == (2, True, 2)
 
 
+def test_a_dry_run_knows_whose_an_id_is_whoever_comes_first_in_a_later_batch(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The id is the first one's over all batches, and her later rows are hers in the dry run too."""
+    monkeypatch.setattr(import_batches, "BATCH", 2)
+    monkeypatch.setattr(import_batches, "CHUNK", 2)
+    rows = ["uuid,email", ",luis@example.org", "7,maya@example.org", "7,luis@example.org", "7,maya@example.org"]
+    path = write(folder, "\n".join(rows))
+    tried, done = load(store, path, dry_run=True), load(store, path)
+    assert (4, 2, 0, 1, 1) == figures(done)
+    assert figures(done) == figures(tried)
+
+
 def campaign(name: str, entity: str, **entry: Any) -> Draft:
     """A campaign of one mail."""
     step = Step(key="hello", action=Mail(template="welcome/hello"))

@@ -220,7 +220,10 @@ class _Job:
         owners: dict[int, int] = {}
         counted: dict[str, set[int]] = {campaign: set() for campaign in starting}
         turns = Turns(self.pause)
-        for batch in in_batches(self._signups(self.tally.reject, self.tally.note), turns):
+        for whole in in_batches(self._signups(self.tally.reject, self.tally.note), turns):
+            batch = [signup for signup in whole if self._is_owner(signup, owners)]
+            if not batch:
+                continue
             with self.store.read() as connection:
                 merged = merge_signups(
                     connection, batch, source=self.source, entity=self.entity, now=self.now, dry_run=True
@@ -232,9 +235,8 @@ class _Job:
                 if outcome.kind == "rejected":
                     self.tally.refuse(signup, outcome)
                     continue
-                if signup.external_id is not None and owners.setdefault(hash(signup.external_id), who) != who:
-                    self.tally.refuse(signup, Outcome("rejected", 0, "the id is already another row's"))
-                    continue
+                if signup.external_id is not None:
+                    owners[hash(signup.external_id)] = who
                 kind = outcome.kind
                 if kind != "unchanged":
                     if key in keys:
@@ -254,6 +256,18 @@ class _Job:
                             self.tally.starts[campaign] += 1
             self.tally.kinds.update(kinds)
             self._tell()
+
+    def _is_owner(self, signup: Signup, owners: Mapping[int, int]) -> bool:
+        """
+        Does the id of this row belong to its person, by the batches before? Else it is rejected here.
+
+        It must not come into its batch: there it would be the first with that id, and the owner be turned away.
+        """
+        who = hash(signup.address.key)
+        if signup.external_id is None or owners.get(hash(signup.external_id), who) == who:
+            return True
+        self.tally.refuse(signup, Outcome("rejected", 0, "the id is already another row's"))
+        return False
 
     def _signups(self, reject: Callable[[Rejection], None], note: Callable[[Note], None]) -> Iterator[Signup]:
         """The file's sign-ups; rejected rows and what is said of cells are passed on."""
