@@ -14,7 +14,7 @@ What is not known stays not known: no date ever becomes "now".
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final, Literal
@@ -160,6 +160,18 @@ def instant_of(moment: Moment, zone: ZoneInfo) -> datetime | None:
             return local_instant(day, wall or MIDNIGHT, own or zone)
         case Unknown():
             return None
+
+
+def days_of(expr: TimeExpr, anchors: Anchors) -> Anchors:
+    """
+    The anchors for `from`: counted in whole days and without an hour, it is the day that is meant, from its start.
+
+    So a step `at: closes - 45d @ 10:00` is not over for who enters `from: closes - 45d` of a closing at 17:00.
+    """
+    if expr.wall is not None or expr.offset.minutes:
+        return anchors
+    days = {name: replace(at, wall=None) if isinstance(at, Civil) else at for name, at in anchors.moments}
+    return Anchors.of(days, office=anchors.office)
 
 
 def resolve(

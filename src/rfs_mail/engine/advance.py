@@ -24,11 +24,11 @@ from rfs_mail.core.expression import Expression
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.script import Script, StepTimes
 from rfs_mail.core.sequence import END, Node
-from rfs_mail.core.times import TimeExpr
+from rfs_mail.core.times import MILESTONES, WINDOW_DATES, TimeExpr
 from rfs_mail.core.timing import Anchors, Instant, Moment, Planned, Unplannable, plan_step, resolve
 from rfs_mail.engine import changes
 from rfs_mail.engine.live import Live, Occurrence, look, moments_of_person, zone_of
-from rfs_mail.store import enrollments, outbox, people
+from rfs_mail.store import enrollments, outbox, people, windows
 from rfs_mail.store.database import Store
 from rfs_mail.store.enrollments import Position
 from rfs_mail.store.types import AnyRow
@@ -120,6 +120,7 @@ def advance_chunk(connection: Connection, *, now: datetime, limit: int) -> Advan
 _NO_ANCHORS = Anchors()
 _NOTHING_FIXED: Mapping[str, str] = {}
 _ENTRY = frozenset({"entry"})
+_OF_WINDOWS = frozenset({*WINDOW_DATES, *MILESTONES})
 
 
 # -- one chunk ---------------------------------------------------------------------------------------------------------
@@ -174,6 +175,10 @@ class _Work:
     """What `plan_step` said, by the identity of the step's times; they are kept beside it, so that it stays theirs."""
     dates: dict[str, list[tuple[Occurrence, Anchors]]] = field(default_factory=dict)
     """Calendar name -> its dates ahead, each with itself as the only anchor."""
+    windows: dict[str, Anchors] = field(default_factory=dict)
+    """Filing window -> its dates and the clock of its office, as they are now."""
+    of_windows: dict[tuple[str, frozenset[str]], Anchors] = field(default_factory=dict)
+    """The same, of some names alone: one object for everybody who shares them."""
     queued: int = 0
     skipped: int = 0
     ended: int = 0
@@ -280,17 +285,20 @@ class _Work:
         """The plan of a step, and the occurrences that were fixed for it."""
         free = self._free_calendar(script, times, traveller) if times.names else None
         if free is None:
-            anchors = Anchors.of(self._moments(script, times.names, traveller)) if times.names else _NO_ANCHORS
+            anchors = self._anchors(script, times.names, traveller)
             return self._planned(script, node, times, anchors, traveller), _NOTHING_FIXED
+        office = self._office(traveller)
         others = times.names - {free}
         moments = self._moments(script, others, traveller) if others else {}
         last: Planned | Unplannable | None = None
         for occurrence, alone in self._ahead(free):
-            anchors = Anchors.of({**moments, free: occurrence.moment}) if moments else alone
+            shared = not moments and office is None
+            anchors = alone if shared else Anchors.of({**moments, free: occurrence.moment}, office=office)
             last = self._planned(script, node, times, anchors, traveller)
             if isinstance(last, Planned) and last.not_after > self.now:
                 return last, {free: occurrence.key}
-        return last or self._planned(script, node, times, Anchors.of(moments), traveller), _NOTHING_FIXED
+        known = Anchors.of(moments, office=office)
+        return last or self._planned(script, node, times, known, traveller), _NOTHING_FIXED
 
     def _planned(
         self, script: Script, node: Node, times: StepTimes, anchors: Anchors, traveller: _Traveller
@@ -322,6 +330,30 @@ class _Work:
                     return name
         return None
 
+    def _anchors(self, script: Script, names: frozenset[str], traveller: _Traveller) -> Anchors:
+        """What these names mean for her, with the clock of her filing office where the campaign is about one."""
+        window_id = traveller.row.window_id
+        if window_id is None:
+            return Anchors.of(self._moments(script, names, traveller)) if names else _NO_ANCHORS
+        if names <= _OF_WINDOWS and not names & self.live.content.calendars.keys():
+            known = self.of_windows.get((window_id, names))
+            if known is None:
+                known = self.of_windows[window_id, names] = self._window(window_id).only(names)
+            return known
+        return Anchors.of(self._moments(script, names, traveller), office=self._office(traveller))
+
+    def _window(self, window_id: str) -> Anchors:
+        """The dates of a filing window as they are now; none where it is gone."""
+        found = self.windows.get(window_id)
+        if found is None:
+            stored = windows.get(self.connection, window_id)
+            found = self.windows[window_id] = stored.window.anchors() if stored is not None else _NO_ANCHORS
+        return found
+
+    def _office(self, traveller: _Traveller) -> ZoneInfo | None:
+        window_id = traveller.row.window_id
+        return self._window(window_id).office if window_id is not None else None
+
     def _moments(self, script: Script, names: Iterable[str], traveller: _Traveller) -> dict[str, Moment]:
         moments: dict[str, Moment] = {}
         for name in names:
@@ -333,6 +365,10 @@ class _Work:
                 self._fix(moments, name, traveller.anchors[name])
             elif name == "signed_up_at" or name.startswith("custom."):
                 moments.update(self._dates_of(traveller))
+            elif traveller.row.window_id is not None and name not in self.live.content.calendars:
+                known = self._window(traveller.row.window_id).get(name)
+                if known is not None:
+                    moments[name] = known
         return moments
 
     def _fix(self, moments: dict[str, Moment], name: str, key: str) -> None:
@@ -362,7 +398,7 @@ class _Work:
             return None
         if traveller.ends_known:
             return traveller.ends
-        anchors = Anchors.of(self._moments(script, script.ends.names, traveller))
+        anchors = self._anchors(script, script.ends.names, traveller)
         previous = traveller.previous_at if script.ends.is_relative else None
         found = resolve(script.ends, anchors=anchors, previous=previous, zone=traveller.zone)
         traveller.ends = found if isinstance(found, datetime) else None
@@ -575,7 +611,7 @@ class _Work:
 
     def _wait_ends(self, script: Script, until: TimeExpr, traveller: _Traveller, came: datetime) -> datetime | None:
         """When a wait whose turn came then gives up; without any known limit she waits for the fact itself."""
-        anchors = Anchors.of(self._moments(script, until.names, traveller))
+        anchors = self._anchors(script, until.names, traveller)
         end = resolve(until, anchors=anchors, previous=came, zone=traveller.zone)
         limits = [at for at in (end, self.ends(script, traveller)) if isinstance(at, datetime)]
         return min(limits) if limits else None  # a date that is not known never becomes "now"
@@ -718,7 +754,7 @@ class _Work:
                 arm = next(holds, len(node.arms) - 1)
                 return Foreseen(key, due_at, arm=arm), node.arms[arm], above if node.step.at is None else due_at
             case Wait() if times.until is not None:
-                fixed = Anchors.of(self._moments(script, times.until.names, traveller))
+                fixed = self._anchors(script, times.until.names, traveller)
                 end = resolve(times.until, anchors=fixed, previous=max(due_at, self.now), zone=traveller.zone)
                 limits = [at for at in (end, ends) if isinstance(at, datetime)]
                 until = min(limits) if limits else None

@@ -40,7 +40,7 @@ from rfs_mail.store import outbox
 from rfs_mail.store.dialect import among as one_of
 from rfs_mail.store.dialect import insert as upsert
 from rfs_mail.store.dialect import insert_many, instants, json_text, update_many
-from rfs_mail.store.expressions import compile_expression
+from rfs_mail.store.expressions import compile_expression, wanted
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, BigId, Instant, Json
 
@@ -55,6 +55,7 @@ event = TABLES["event"]
 touched = TABLES["touched"]
 sweep = TABLES["sweep"]
 filing_window = TABLES["filing_window"]
+interest = TABLES["interest"]
 
 PASSED_OVER = EnrollmentState.PASSED_OVER.value
 
@@ -347,6 +348,82 @@ def enroll_by_event(
             case((found.c.at > literal(now, Instant()), found.c.at), else_=literal(now, Instant())),
             literal(False),
             found.c.window_id,
+        ),
+    )
+    return entered
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A filing window that a campaign takes people in for."""
+
+    window_id: str
+    entered_at: datetime
+
+
+def enroll_by_window(
+    connection: Connection,
+    admission: Admission,
+    openings: Sequence[Opening],
+    groups: Mapping[str, int],
+    *,
+    now: datetime,
+    ids: Sequence[int] | None = None,
+    after: int = 0,
+    up_to: int = 0,
+) -> int:
+    """
+    Enroll the people who want one of these windows, among `ids` or the ids in `(after, up_to]`; returns how many.
+
+    `groups` maps every window that may be ahead to those it shares office and closing time with: a person enters once
+    for a group, by the first of its windows that she wants and that the conditions let in. Windows that she was
+    enrolled for are taken as the group they are in now, so that a date that moves enrolls nobody again. One statement.
+    """
+    if not openings:
+        return 0
+    window, said, previous = filing_window.alias("about"), interest.alias("said"), enrollment.alias("previous")
+    among = person.c.id.in_(ids) if ids is not None else and_(person.c.id > after, person.c.id <= up_to)
+    names = [one.window_id for one in openings]
+    group = case({name: groups[name] for name in names}, value=window.c.id, else_=-1)
+    before = case(dict(groups), value=previous.c.window_id, else_=-2)
+
+    def holds(expression: Expression) -> ColumnElement[bool]:
+        return compile_expression(expression, person=person, now=now, window=window)
+
+    wanting = (
+        select(person.c.id.label("person_id"), func.min(window.c.id).label("window_id"))
+        .select_from(said)
+        .join(person, person.c.id == said.c.person_id)
+        .join(window, and_(window.c.id.in_(names), *wanted(said, person, window)))
+        .where(
+            among,
+            *map(holds, admission.must),
+            *(~holds(never) for never in admission.must_not),
+            *_mailable(admission.entity_id, admission.topic),
+            ~exists().where(
+                previous.c.campaign_id == admission.campaign_id,
+                previous.c.person_id == person.c.id,
+                or_(previous.c.occasion == literal("window:") + window.c.id, before == group),
+            ),
+        )
+        .group_by(person.c.id, window.c.closes_on, window.c.closes_time, window.c.zone, window.c.state)
+        .subquery("wanting")
+    )
+    began = case(
+        {one.window_id: literal(one.entered_at, Instant()) for one in openings}, value=wanting.c.window_id,
+        else_=literal(now, Instant()),
+    )  # fmt: skip
+    entered, _ = _insert(
+        connection,
+        admission,
+        select(
+            wanting.c.person_id,
+            literal("window:") + wanting.c.window_id,
+            began,
+            literal(None, String()),
+            literal(now, Instant()),
+            literal(False),
+            wanting.c.window_id,
         ),
     )
     return entered
