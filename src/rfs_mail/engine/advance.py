@@ -177,6 +177,8 @@ class _Work:
     """Calendar name -> its dates ahead, each with itself as the only anchor."""
     windows: dict[str, Anchors] = field(default_factory=dict)
     """Filing window -> its dates and the clock of its office, as they are now."""
+    moved: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    """Filing window that moved -> its version and when it became so."""
     of_windows: dict[tuple[str, frozenset[str]], Anchors] = field(default_factory=dict)
     """The same, of some names alone: one object for everybody who shares them."""
     queued: int = 0
@@ -270,6 +272,11 @@ class _Work:
         if self._missed(script, node, times, traveller, plan):
             self._pass(traveller, node, Reason.MISSED, {"at": plan.due_at.isoformat()})
             return False
+        passed_by = self._passed_by(script, times, traveller, plan)
+        if passed_by is not None and isinstance(node.step.action, Mail):
+            detail = {"old": passed_by - 1, "new": passed_by, "at": plan.due_at.isoformat()}
+            self._pass(traveller, node, Reason.WINDOW_MOVED, detail)
+            return False
         traveller.anchors.update(anchors)
         traveller.not_after = plan.not_after
         if not traveller.planned:
@@ -348,6 +355,9 @@ class _Work:
         if found is None:
             stored = windows.get(self.connection, window_id)
             found = self.windows[window_id] = stored.window.anchors() if stored is not None else _NO_ANCHORS
+            if stored is not None and stored.version > 1:
+                moved_at = windows.version_since(self.connection, window_id, stored.version)
+                self.moved[window_id] = stored.version, moved_at or stored.updated_at
         return found
 
     def _office(self, traveller: _Traveller) -> ZoneInfo | None:
@@ -417,6 +427,15 @@ class _Work:
         if plan.due_at >= traveller.row.entered_at:
             return False
         return not (script.campaign.entry.late == "catch_up" and self._is_latest_missed(script, node, traveller, plan))
+
+    def _passed_by(self, script: Script, times: StepTimes, traveller: _Traveller, plan: Planned) -> int | None:
+        """The version of her window that put this step's time into the past when it came; None: it did not."""
+        window_id = traveller.row.window_id
+        if window_id is None or not times.names & _OF_WINDOWS or not self._is_fixed(script, times, traveller):
+            return None
+        self._window(window_id)
+        version, since = self.moved.get(window_id, (0, None))
+        return version if since is not None and plan.due_at < since else None
 
     def _is_fixed(self, script: Script, times: StepTimes, traveller: _Traveller) -> bool:
         if times.at is None or times.at.is_relative or times.at.anchor.name == "entry":
