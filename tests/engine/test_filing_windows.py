@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rfs_mail.core.filing_windows import FilingWindow, WindowChange, compare
+from rfs_mail.core.filing_windows import FilingWindow, compare
 from rfs_mail.engine.windows import Effect, Import, apply_import
 from rfs_mail.store import candidacies, events, windows
 from rfs_mail.store.database import Store
@@ -173,3 +173,27 @@ def test_filing_for_one_office_leaves_the_countdown_of_another(world: World) -> 
     world.tick(day("2026-12-01 13:00"))
     found = {row.window_id: (row.state, row.ended_because) for row in world.enrollments()}
     assert {COUNCIL.id: ("exited", "goal_reached"), SCHOOLS.id: ("active", None)} == found
+
+
+def test_a_mail_says_which_windows_it_is_about(store: Store, tmp_path: Path) -> None:
+    """Templates read the window, those that close with it, and the office; what was sent is kept as it was."""
+    mail = """\
+---
+subject: "{{ office.name }} closes {{ window.closes | day }}"
+preheader: By five
+---
+{% for one in windows %}{{ one.office }}{% if one.approximate %} (ask your clerk){% endif %}; {% endfor %}
+"""
+    world = World(store, tmp_path, {"countdown": COUNTDOWN}, {"countdown/a.md": mail})
+    world.apply(day("2026-11-10 12:00"))
+    knows(world, COUNCIL, SCHOOLS)
+    wants(world, "ana", "municipal", "school_board")
+    world.tick(day("2026-11-21 16:00"))
+    (sent,) = world.transport.sent
+    text = sent.message.decode()
+    assert "City council closes" in text
+    assert "City council (ask your clerk); School board (ask your clerk);" in " ".join(text.replace("=\r\n", "").split())
+    knows(world, replace(COUNCIL, closes_on="2027-01-08"))
+    with world.store.read() as connection:
+        made = connection.execute(TABLES["delivery"].select()).one().made
+    assert "2027-01-05" in str(made)

@@ -15,6 +15,7 @@ from typing import Any
 
 from rfs_mail.core.campaign import Campaign, Entity, Mail, ReleaseContent, Topic
 from rfs_mail.core.dkim import Signers, sign, stamp
+from rfs_mail.core.filing_windows import split_moment
 from rfs_mail.core.local_time import local_date
 from rfs_mail.core.mail import MailSource, Rendered
 from rfs_mail.core.message import HeaderTemplate, MessageParts, build, header_template
@@ -43,6 +44,7 @@ from rfs_mail.render import (
 from rfs_mail.store.dialect import json_text
 from rfs_mail.store.outbox import Claimed
 from rfs_mail.store.types import AnyRow
+from rfs_mail.store.windows import About
 
 BUILD = "1"
 """Changes when the way a message is written changes, so that an old one is not expected to come out the same."""
@@ -130,7 +132,14 @@ class Composer:
     signers: Signers = field(default_factory=Signers)
 
     def compose(
-        self, row: Claimed, material: Material, calendar: Calendar, *, tags: Sequence[str] = (), now: datetime
+        self,
+        row: Claimed,
+        material: Material,
+        calendar: Calendar,
+        *,
+        tags: Sequence[str] = (),
+        windows: Sequence[About] = (),
+        now: datetime,
     ) -> Composed:
         """
         Render and build one delivery. `row` is a row of `outbox.open_batch`, `calendar` the one that is live.
@@ -156,6 +165,7 @@ class Composer:
             sent_on=local_date(now, zone),
             sent_at=now,
             calendar=occurrences_for(calendar, row, now),
+            windows=[_window_values(one) for one in windows] if is_about_windows(material.campaign) else None,
             signup_source=_in_language(entity.sources.get(row.p_source or "", {}), source.language) or None,
         )
         rendered = self.renderer.render(source, context)
@@ -307,6 +317,22 @@ def _told_apart(step_key: str, campaign_id: str, topic: str) -> tuple[str, str, 
     step = f"{step_key}.step" if step_key in (campaign_id, topic, _SENDER) else step_key
     campaign = f"{campaign_id}.campaign" if campaign_id in (topic, _SENDER) else campaign_id
     return step, campaign, f"{topic}.topic" if topic == _SENDER else topic
+
+
+def is_about_windows(campaign: Campaign) -> bool:
+    """Do its mails read `window`, `windows` and `office`?"""
+    return campaign.entry.kind == "filing_window" or campaign.entry.per_window
+
+
+def _window_values(about: About) -> dict[str, object]:
+    """A filing window as templates are given it; `approximate` where it was found by level and state alone."""
+    moments = {name: split_moment(text) for name, text in about.window.milestones.items()}
+    return {
+        **about.window.as_values(),
+        "milestones": {name: {"on": day, "time": clock} for name, (day, clock) in moments.items()},
+        "approximate": about.approximate,
+        "version": about.version,
+    }
 
 
 def mail_step(campaign: Campaign, key: str) -> Mail:

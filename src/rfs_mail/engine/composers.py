@@ -15,7 +15,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -24,6 +24,7 @@ from rfs_mail.engine.compose import Composed, Composer, Material
 from rfs_mail.engine.live import Calendar
 from rfs_mail.errors import MessageError, RfsMailError
 from rfs_mail.store.outbox import Claimed
+from rfs_mail.store.windows import About
 
 LOG = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ class Group:
     tags: Mapping[int, tuple[str, ...]]
     """By person id; who has none may be absent."""
     now: datetime
+    windows: Mapping[int, Sequence[About]] = field(default_factory=dict)
+    """Delivery id -> the filing windows its mail is about, its own first; most mail is about none."""
 
 
 def compose_group(composer: Composer, group: Group) -> list[Written]:
@@ -79,7 +82,10 @@ def compose_group(composer: Composer, group: Group) -> list[Written]:
 def _compose(composer: Composer, group: Group, row: Claimed) -> Written:
     try:
         material = group.materials[group.revisions[row.id]]
-        return composer.compose(row, material, group.calendar, tags=group.tags.get(row.person_id, ()), now=group.now)
+        return composer.compose(
+            row, material, group.calendar, tags=group.tags.get(row.person_id, ()),
+            windows=group.windows.get(row.id, ()), now=group.now,
+        )  # fmt: skip
     except RfsMailError as error:
         LOG.error("delivery %d of %s/%s: %s", row.id, row.campaign_id, row.step_key, error)
         refused = isinstance(error, MessageError)
@@ -142,7 +148,7 @@ class Composers:
         written: list[Written] = []
         beside: _Beside | None = None
         for row in group.rows:
-            single = Group((row,), group.revisions, group.materials, group.calendar, group.tags, group.now)
+            single = replace(group, rows=(row,))
             for _ in range(_TRIES):
                 try:
                     beside = beside or await _Beside.begin(self.composer)
@@ -240,9 +246,10 @@ class _Beside:
         self._calendar = group.calendar
         revisions = [group.revisions[row.id] for row in group.rows]
         tags = {row.person_id: group.tags[row.person_id] for row in group.rows if row.person_id in group.tags}
+        windows = {row.id: group.windows[row.id] for row in group.rows if row.id in group.windows}
         self.load += len(group.rows)
         try:
-            work = _Work(list(group.rows), revisions, new, forget, calendar, tags, group.now)
+            work = _Work(list(group.rows), revisions, new, forget, calendar, tags, group.now, windows)
             return list(await self._ask(work, PATIENCE))
         finally:
             self.load -= len(group.rows)
@@ -319,6 +326,7 @@ class _Work:
     calendar: Calendar | None
     tags: dict[int, tuple[str, ...]]
     now: datetime
+    windows: dict[int, Sequence[About]]
 
 
 def _frame(said: Any) -> bytes:
@@ -345,7 +353,7 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
             calendar = said.calendar if said.calendar is not None else calendar
             by_delivery = {row.id: revision for row, revision in zip(said.rows, said.revisions, strict=True)}
             answer = compose_group(
-                composer, Group(said.rows, by_delivery, materials, calendar, said.tags, said.now)
+                composer, Group(said.rows, by_delivery, materials, calendar, said.tags, said.now, said.windows)
             )  # fmt: skip
         answers.write(_frame(answer))
         answers.flush()

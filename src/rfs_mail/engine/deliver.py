@@ -27,16 +27,17 @@ from rfs_mail.core.reasons import Reason
 from rfs_mail.core.retry import GiveUp, GiveUpReason, RetryAt, RetryPolicy
 from rfs_mail.core.verdict import Accepted, Deferred, Rejected, Uncertain, Verdict
 from rfs_mail.engine import pacing
-from rfs_mail.engine.compose import Composed, Material
+from rfs_mail.engine.compose import Composed, Material, is_about_windows
 from rfs_mail.engine.composers import Composers, Group, Unwritten
 from rfs_mail.engine.gate import Rules
 from rfs_mail.engine.ledger import Ledger, Settlement
 from rfs_mail.engine.live import Live, look, zone_of
 from rfs_mail.engine.pacing import Answers, News, Pacing, Told
 from rfs_mail.engine.relays import PATIENCE, Again, Watch
-from rfs_mail.store import outbox, people, relays, releases
+from rfs_mail.store import outbox, people, relays, releases, windows
 from rfs_mail.store.database import Store
 from rfs_mail.store.outbox import LEASE, Claimed, Mark, Move
+from rfs_mail.store.windows import About
 from rfs_mail.transport.base import Envelope, Transport
 
 LOG = logging.getLogger(__name__)
@@ -270,7 +271,9 @@ class Deliverer:
 
     async def _compose(self, opened: "_Opened", rows: Sequence[Claimed]) -> list[Composed | Unwritten]:
         return await self.composers.compose(
-            Group(rows, opened.revisions, opened.materials, opened.live.calendar, opened.tags, self.now())
+            Group(
+                rows, opened.revisions, opened.materials, opened.live.calendar, opened.tags, self.now(), opened.windows
+            )
         )
 
     async def _give_up(self, row: Claimed, unwritten: Unwritten) -> None:
@@ -396,6 +399,7 @@ class _Opened:
     revisions: Mapping[int, int]
     """Delivery id -> the revision it is sent by."""
     tags: Mapping[int, tuple[str, ...]]
+    windows: Mapping[int, Sequence[About]]
     standing: relays.Standing
     given_back: bool = False
 
@@ -417,7 +421,11 @@ def _open(connection: Connection, batch_id: int, epoch: int, holder: str, known:
         materials[revision_id] = known[revision_id]
     relay, operator = outbox.way_of(connection, batch_id)
     tags = people.tags_of(connection, [row.person_id for row in rows])
-    return _Opened(relay, operator, rows, live, materials, revisions, tags, relays.standing(connection, relay))
+    about = windows.of_deliveries(
+        connection, [row.id for row in rows if is_about_windows(materials[revisions[row.id]].campaign)]
+    )
+    standing = relays.standing(connection, relay)
+    return _Opened(relay, operator, rows, live, materials, revisions, tags, about, standing)
 
 
 def _close(connection: Connection, batch_id: int, epoch: int, told: Told, rules: Pacing, now: datetime) -> None:

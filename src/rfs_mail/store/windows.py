@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     and_,
+    case,
     delete,
     func,
     literal,
@@ -322,6 +323,66 @@ def closing(
         .order_by(filing_window.c.closes_on, about.c.window_id, person.c.address)
     )  # fmt: skip
     return list(connection.execute(statement if limit is None else statement.limit(limit)))
+
+
+# -- what a mail is about ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A window that a mail is about. `approximate`: found by office level and state, not by her own division."""
+
+    window: FilingWindow
+    version: int
+    approximate: bool
+
+
+def of_deliveries(connection: Connection, delivery_ids: Sequence[int]) -> dict[int, tuple[About, ...]]:
+    """
+    Delivery id -> the windows its mail is about: its own first, then those she wants that close with it.
+
+    What she has filed for is left out, but for the mail's own window. Deliveries about no window are absent.
+    """
+    if not delivery_ids:
+        return {}
+    other = filing_window.alias("other")
+    exact = and_(other.c.division.is_not(None), other.c.division != "", interest.c.division == other.c.division)
+    filed = select(candidacy.c.window_id).where(
+        candidacy.c.person_id == delivery.c.person_id, candidacy.c.status.in_(FILED_STATUSES)
+    )
+    mine = and_(delivery.c.id.in_(delivery_ids), delivery.c.window_id.is_not(None))
+    rows = connection.execute(
+        select(delivery.c.id, other.c.id.label("window_id"), func.max(case((exact, 1), else_=0)).label("exact"))
+        .select_from(delivery)
+        .join(filing_window, filing_window.c.id == delivery.c.window_id)
+        .join(
+            other,
+            and_(
+                other.c.state == filing_window.c.state,
+                other.c.closes_on == filing_window.c.closes_on,
+                func.coalesce(other.c.closes_time, "") == func.coalesce(filing_window.c.closes_time, ""),
+                other.c.zone == filing_window.c.zone,
+                other.c.status != "cancelled",
+            ),
+        )
+        .join(person, person.c.id == delivery.c.person_id)
+        .join(interest, and_(interest.c.person_id == person.c.id, *wanted(interest, person, other)))
+        .where(mine, other.c.id.not_in(filed))
+        .group_by(delivery.c.id, other.c.id)
+        .order_by(delivery.c.id, other.c.id)
+    ).all()
+    own = {row.id: row.window_id for row in connection.execute(select(delivery.c.id, delivery.c.window_id).where(mine))}
+    exactly = {(row.id, row.window_id): bool(row.exact) for row in rows}
+    stored = {one.window.id: one for one in listing(connection, ids=sorted({*own.values(), *(w for _, w in exactly)}))}
+    found: dict[int, tuple[About, ...]] = {}
+    for one, first in own.items():
+        others = [name for (of, name) in exactly if of == one and name != first]
+        found[one] = tuple(
+            About(stored[name].window, stored[name].version, not exactly.get((one, name), False))
+            for name in (first, *others)
+            if name in stored
+        )
+    return found
 
 
 # -- official lists ----------------------------------------------------------------------------------------------------
