@@ -190,10 +190,30 @@ preheader: By five
     wants(world, "ana", "municipal", "school_board")
     world.tick(day("2026-11-21 16:00"))
     (sent,) = world.transport.sent
-    text = sent.message.decode()
+    text = " ".join(sent.message.decode().replace("=\r\n", "").split())
     assert "City council closes" in text
-    assert "City council (ask your clerk); School board (ask your clerk);" in " ".join(text.replace("=\r\n", "").split())
+    assert "City council (ask your clerk); School board (ask your clerk);" in " ".join(
+        text.replace("=\r\n", "").split()
+    )
     knows(world, replace(COUNCIL, closes_on="2027-01-08"))
     with world.store.read() as connection:
         made = connection.execute(TABLES["delivery"].select()).one().made
     assert "2027-01-05" in str(made)
+
+
+def test_one_countdown_for_two_offices_goes_on_for_the_one_that_is_left(world: World) -> None:
+    """Who files for the council hears of the school board until she filed there too, and no mail comes twice."""
+    knows(world, COUNCIL, SCHOOLS)
+    who = wants(world, "ana", "municipal", "school_board")
+    world.tick(day("2026-11-21 16:00"))
+    for office, when in ((COUNCIL, "2026-12-01 13:00"), (SCHOOLS, "2027-01-03 13:00")):
+        if office is SCHOOLS:
+            world.tick(day("2027-01-02 16:00"))
+        with world.store.begin() as connection:
+            candidacies.set_status(connection, who, office.id, "filed", evidence="a test", now=world.now)
+        world.tick(day(when))
+        enrolled = world.enrollment()
+        expected = ("active", None) if office is COUNCIL else ("exited", "goal_reached")
+        assert (SCHOOLS.id, *expected) == (enrolled.window_id, enrolled.state, enrolled.ended_because)
+    world.tick(day("2027-01-04 15:00"))
+    assert [("01-02 16:00", "ana", "b"), ("11-21 16:00", "ana", "a")] == went(world)

@@ -110,6 +110,10 @@ def _end_reached(
         reached = enrollments.active_of(
             connection, name, people=people, after=after, up_to=up_to, expression=script.goal, holds=True, now=now
         )
+        if script.goal.uses_window and campaign.entry.kind == "filing_window":
+            never, must = [script.goal, *script.exits], [script.require] if script.require is not None else []
+            onward = enrollments.hand_on(connection, reached, never=never, must=must, now=now)
+            reached = [one for one in reached if one not in onward]
         detail = {"expression": campaign.goal.when}
         ended += enrollments.end(
             connection, reached, state="exited", reason=Reason.GOAL_REACHED, detail=detail, now=now

@@ -708,6 +708,55 @@ def end(
     return ended
 
 
+def hand_on(
+    connection: Connection,
+    ids: Sequence[int],
+    *,
+    never: Sequence[Expression],
+    must: Sequence[Expression],
+    now: datetime,
+) -> set[int]:
+    """
+    Let countdowns that reached their end for one window go on for another that she wants and that closes with it.
+
+    For the first by id for which all of `must` hold and none of `never`; mail that waits is about that one then.
+    Returns the enrollments that go on.
+    """
+    if not ids:
+        return set()
+    this, other, said = filing_window.alias("this"), filing_window.alias("other"), interest.alias("said")
+
+    def holds(expression: Expression) -> ColumnElement[bool]:
+        return compile_expression(expression, person=person, now=now, enrollment=enrollment, window=other)
+
+    rows = connection.execute(
+        select(enrollment.c.id, func.min(other.c.id).label("window_id"))
+        .join(person, _HER)
+        .join(this, this.c.id == enrollment.c.window_id)
+        .join(
+            other,
+            and_(
+                other.c.id != this.c.id,
+                other.c.state == this.c.state,
+                other.c.closes_on == this.c.closes_on,
+                func.coalesce(other.c.closes_time, "") == func.coalesce(this.c.closes_time, ""),
+                other.c.zone == this.c.zone,
+                other.c.status != "cancelled",
+            ),
+        )
+        .join(said, and_(said.c.person_id == person.c.id, *wanted(said, person, other)))
+        .where(enrollment.c.id.in_(ids), *map(holds, must), *(~holds(one) for one in never))
+        .group_by(enrollment.c.id)
+    ).all()
+    versions = select(filing_window.c.version)
+    for row in rows:
+        version = versions.where(filing_window.c.id == row.window_id).scalar_subquery()
+        values = {"window_id": row.window_id, "window_version": version}
+        connection.execute(update(enrollment).where(enrollment.c.id == row.id).values(**values))
+        outbox.hand_on(connection, row.id, values)
+    return {row.id for row in rows}
+
+
 _STANDING = (
     select(enrollment.c.campaign_id, enrollment.c.step_key)
     .where(enrollment.c.person_id.in_(bindparam("people", expanding=True)), _IS_ACTIVE)

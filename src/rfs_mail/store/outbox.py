@@ -955,6 +955,11 @@ def waiting(
     )  # fmt: skip
 
 
+def hand_on(connection: Connection, enrollment_id: int, values: Mapping[str, Any]) -> None:
+    """Queued mail of an enrollment is about another filing window now: its id and version."""
+    connection.execute(update(delivery).where(QUEUED, delivery.c.enrollment_id == enrollment_id).values(**values))
+
+
 def take_window_versions(connection: Connection, campaign_id: str, *, after: int, up_to: int) -> None:
     """Note for queued mail of the enrollments with ids in `(after, up_to]` the version that its window has now."""
     current = select(filing_window.c.version).where(filing_window.c.id == delivery.c.window_id).scalar_subquery()
