@@ -17,11 +17,13 @@ from rfs_mail.core.person import Person
 from rfs_mail.core.person_fields import Refused, read_value
 from rfs_mail.core.timing import shift
 from rfs_mail.engine import feedback
+from rfs_mail.engine.compose import is_about_windows, window_values
 from rfs_mail.engine.live import Live
 from rfs_mail.errors import RenderError
 from rfs_mail.render import Renderer, Urls, build_context
 from rfs_mail.render.context import PERSON_FIELDS
-from rfs_mail.store import people, suppressions, tasks
+from rfs_mail.store import enrollments, people, suppressions, tasks, windows
+from rfs_mail.store.windows import About
 
 _UTC = ZoneInfo("UTC")
 
@@ -95,6 +97,7 @@ def make_tasks(
     """Make a task about each person; `keys` are the idempotence: person id -> key."""
     due_at = shift(now, parse_duration(spec.due), _UTC) if spec.due else None
     rows = []
+    about = _windows_of(connection, campaign, enrollments_of)
     for who, key in keys.items():
         person = people.get_person(connection, who)
         if person is None:
@@ -105,7 +108,7 @@ def make_tasks(
                 "person_id": who,
                 "campaign_id": campaign.id,
                 "enrollment_id": enrollments_of.get(who),
-                "title": _title(live, campaign, spec, person, now),
+                "title": _title(live, campaign, spec, person, about.get(enrollments_of.get(who, 0)), now),
                 "for": spec.for_,
                 "due_at": due_at,
                 "state": "open",
@@ -121,13 +124,28 @@ _TITLES = Renderer()
 _NO_PAGES = Urls("", "", "", "")
 
 
-def _title(live: Live, campaign: Campaign, spec: TaskSpec, person: Person, now: datetime) -> str:
+def _windows_of(
+    connection: Connection, campaign: Campaign, enrollments_of: Mapping[int, int]
+) -> dict[int, dict[str, object]]:
+    """Enrollment id -> the filing window it is about, as templates are given it."""
+    if not is_about_windows(campaign):
+        return {}
+    named = enrollments.windows_of(connection, list(enrollments_of.values()))
+    known = {one.window.id: one for one in windows.listing(connection, ids=sorted(set(named.values())))}
+    said = {name: window_values(About(one.window, one.version, False)) for name, one in known.items()}
+    return {one: said[name] for one, name in named.items() if name in said}
+
+
+def _title(
+    live: Live, campaign: Campaign, spec: TaskSpec, person: Person, window: dict[str, object] | None, now: datetime
+) -> str:
     """The title for staff. One that cannot be rendered is shown as it is written, with the address: a task is made."""
     try:
         context = build_context(
             {**_fields(person), "custom": person.custom, "tags": person.tags},
             entity=_names(live, campaign), campaign={"id": campaign.id, "name": campaign.name}, step={}, language="en",
             urls=_NO_PAGES, zone=person.zone, sent_on=local_date(now, find_zone(person.zone)), sent_at=now,
+            windows=[window] if window is not None else None,
         )  # fmt: skip
         return _TITLES.render_text(spec.title, context, path=f"task of {campaign.id}")
     except RenderError:

@@ -165,7 +165,7 @@ class Composer:
             sent_on=local_date(now, zone),
             sent_at=now,
             calendar=occurrences_for(calendar, row, now),
-            windows=[_window_values(one) for one in windows] if is_about_windows(material.campaign) else None,
+            windows=[window_values(one) for one in windows] if is_about_windows(material.campaign) else None,
             signup_source=_in_language(entity.sources.get(row.p_source or "", {}), source.language) or None,
         )
         rendered = self.renderer.render(source, context)
@@ -324,7 +324,7 @@ def is_about_windows(campaign: Campaign) -> bool:
     return campaign.entry.kind == "filing_window" or campaign.entry.per_window
 
 
-def _window_values(about: About) -> dict[str, object]:
+def window_values(about: About) -> dict[str, object]:
     """A filing window as templates are given it; `approximate` where it was found by level and state alone."""
     moments = {name: split_moment(text) for name, text in about.window.milestones.items()}
     return {

@@ -925,6 +925,13 @@ def of_people(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
     return {row.id: row.person_id for row in rows}
 
 
+def windows_of(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Enrollment id -> the filing window it is about; those about none are absent."""
+    about = select(enrollment.c.id, enrollment.c.window_id)
+    about = about.where(enrollment.c.id.in_(ids), enrollment.c.window_id.is_not(None))
+    return {row.id: row.window_id for row in connection.execute(about)}
+
+
 def next_due(connection: Connection) -> datetime | None:
     """When the next active enrollment is due; None where none is."""
     found: datetime | None = connection.execute(
