@@ -719,12 +719,13 @@ def hand_on(
     """
     Let countdowns that reached their end for one window go on for another that she wants and that closes with it.
 
-    For the first by id for which all of `must` hold and none of `never`; mail that waits is about that one then.
-    Returns the enrollments that go on.
+    For the first by id for which all of `must` hold and none of `never`, and that she is not in this campaign for
+    already; mail that waits is about that one then. Returns the enrollments that go on.
     """
     if not ids:
         return set()
     this, other, said = filing_window.alias("this"), filing_window.alias("other"), interest.alias("said")
+    beside = enrollment.alias("beside")
 
     def holds(expression: Expression) -> ColumnElement[bool]:
         return compile_expression(expression, person=person, now=now, enrollment=enrollment, window=other)
@@ -746,6 +747,13 @@ def hand_on(
         )
         .join(said, and_(said.c.person_id == person.c.id, *wanted(said, person, other)))
         .where(enrollment.c.id.in_(ids), *map(holds, must), *(~holds(one) for one in never))
+        .where(
+            ~exists().where(
+                beside.c.person_id == enrollment.c.person_id,
+                beside.c.campaign_id == enrollment.c.campaign_id,
+                beside.c.window_id == other.c.id,
+            )
+        )
         .group_by(enrollment.c.id)
     ).all()
     versions = select(filing_window.c.version)
