@@ -18,9 +18,7 @@ from typing import Any
 
 from rfs_mail.app import open_app
 from rfs_mail.cli.tick import run_tick
-from rfs_mail.engine.deliver import Deliverer
-from rfs_mail.engine.ledger import Ledger
-from rfs_mail.store.outbox import Mark
+from tests.chaos.mutants import MUTANTS
 from tests.project_samples import ROOT
 
 PATIENCE = 30.0
@@ -99,27 +97,10 @@ def kill(process: BaseProcess) -> None:
 
 def _tick(folder: Path, now: datetime, mutant: str) -> None:
     app = open_app(folder, environ={})
-    if mutant == "marks after sending":
-        _mark_after_sending()
+    if mutant:
+        MUTANTS[mutant]()
     try:
         with app.store.sole_sender():
             run_tick(app, now)
     finally:
         app.close()
-
-
-def _mark_after_sending() -> None:
-    """What a sender would be that asks the database when the mail is out: the order of many."""
-    real_mark, real_record = Ledger.mark, Deliverer._record
-    marks: dict[int, Mark] = {}
-
-    async def promise(self: Ledger, mark: Mark, *, now: datetime) -> bool:
-        marks[mark.id] = mark
-        return True
-
-    async def mark_now(self: Deliverer, news: Any, row: Any, epoch: int, way: Any, verdict: Any) -> None:
-        await real_mark(self._ledger, marks[row.id], now=self.now())
-        await real_record(self, news, row, epoch, way, verdict)
-
-    Ledger.mark = promise  # type: ignore[method-assign]
-    Deliverer._record = mark_now  # type: ignore[method-assign]
