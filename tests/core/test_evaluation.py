@@ -190,6 +190,24 @@ def test_a_level_and_the_wider_word_for_it_are_the_same() -> None:
         assert holds("wants(window)", who) is expected
 
 
+def test_another_path_onto_the_ballot_has_to_be_said() -> None:
+    """Who names no party path means the common ones; nonpartisan offices are for everybody."""
+    for mine, path, incumbency, expected in (
+        (Interest(), "major_party", None, True),
+        (Interest(), "unaffiliated", None, False),
+        (Interest(party_path="unaffiliated"), "unaffiliated", None, True),
+        (Interest(party_path="unaffiliated"), "major_party", None, False),
+        (Interest(party_path="unaffiliated"), "nonpartisan", None, True),
+        (Interest(), None, "incumbent", False),
+        (Interest(), None, "non_incumbent", True),
+        (Interest(incumbent=True), None, "incumbent", True),
+        (Interest(incumbent=True), None, "non_incumbent", False),
+    ):
+        fields = {"state": "WI", "party_path": path, "incumbency": incumbency}
+        who = facts({"state": "WI"}, interests=(mine,), window=WindowFact("w1", fields))
+        assert holds("wants(window)", who) is expected, (mine, path, incumbency)
+
+
 def test_only_windows_ahead_count_without_one() -> None:
     """Closed and cancelled ones do not, and `closes_within` looks at the day."""
     interests = (Interest("county", "WI"),)

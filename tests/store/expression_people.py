@@ -185,6 +185,8 @@ class Crowd:
                     "state": random.choice((*STATES, "")),
                     "division": random.choice(("", "Dane", "Rock")),
                     "election_year": self.maybe((2026, 2027)),
+                    "party_path": random.choice(("", "", "unaffiliated")),
+                    "incumbent": random.random() < 0.3,
                     "at": self.now,
                 }
             )

@@ -11,6 +11,7 @@ from rfs_mail.core.interest import Interest, wants
 from rfs_mail.store import enrollments, windows
 from rfs_mail.store.database import Store
 from rfs_mail.store.events import add_event
+from rfs_mail.store.interests import add_interests
 from rfs_mail.store.tables import TABLES
 from tests.recipients import add_campaign, add_delivery, add_person, touched
 
@@ -34,13 +35,7 @@ def put(store: Store, window: FilingWindow, now: datetime, old: FilingWindow | N
 def a_person(store: Store, name: str, now: datetime, *interests: Interest, **fields: Any) -> int:
     with store.begin() as connection:
         who = add_person(connection, f"{name}@example.org", now=now, **fields)
-        for one in interests:
-            connection.execute(
-                TABLES["interest"].insert().values(
-                    person_id=who, office_level=one.office_level, state=one.state, division=one.division,
-                    election_year=one.election_year, at=now,
-                )
-            )  # fmt: skip
+        add_interests(connection, [(who, one) for one in interests], now=now)
         return who
 
 
@@ -105,30 +100,35 @@ LEVELS = ("", "school_board", "local_any", "judicial", "state_lower", "state_leg
 
 
 def test_who_wants_a_window_is_the_same_in_sql_and_python(store: Store, now: datetime) -> None:
-    """Over levels, states, divisions and years: `people_of` finds whom `core.interest.wants` says, stored or not."""
+    """Over levels, states, divisions, years and paths, `people_of` finds whom `core.interest.wants` says."""
     asked = [
         a_window("w1"), a_window("w2", office_level="local_any", state="OH"), a_window("w3", office_level="judicial"),
         a_window("w4", office_level="state_legislature", division="north", election_on="2028-11-07"),
         a_window("w5", office_level="municipal", election_on=""),
+        a_window("w6", party_path="unaffiliated", election_on="2028-11-07"),
+        a_window("w7", party_path="major_party"), a_window("w8", incumbency="incumbent", election_on="2028-11-07"),
+        a_window("w9", incumbency="non_incumbent", party_path="nonpartisan"),
     ]  # fmt: skip
     expected: dict[str, set[int]] = {one.id: set() for one in asked}
     number = 0
     for level in LEVELS:
         for state, home in (("", "WI"), ("OH", "WI"), ("", None)):
-            for division, year in (("", None), ("north", 2028), ("", 2027)):
+            for division, year, path, incumbent in (
+                ("", None, "", False), ("north", 2028, "unaffiliated", True), ("", 2027, "major_party", False),
+            ):  # fmt: skip
                 number += 1
-                mine = Interest(level, state, division, year)
+                mine = Interest(level, state, division, year, path, incumbent)
                 who = a_person(store, f"p{number}", now, mine, state=home)
                 for one in asked:
                     if wants(
                         mine, home, office_level=one.office_level, state=one.state, division=one.division,
-                        election_on=one.election_on,
+                        election_on=one.election_on, party_path=one.party_path, incumbency=one.incumbency,
                     ):  # fmt: skip
                         expected[one.id].add(who)
     with store.read() as connection:
         assert windows.people_of(connection, asked) == expected
         assert windows.people_of(connection, []) == {}
-    assert all(expected[name] for name in ("w1", "w2", "w4"))
+    assert all(expected[name] for name in ("w1", "w2", "w4", "w6", "w7", "w8", "w9"))
 
 
 def test_who_is_under_way_hangs_on_the_window(store: Store, now: datetime) -> None:

@@ -331,6 +331,8 @@ class _Asking:
                 state=window.text("state"),
                 division=window.text("division"),
                 election_on=window.text("election"),
+                party_path=window.text("party_path"),
+                incumbency=window.text("incumbency"),
             )
             for interest in self.facts.interests
         )

@@ -13,14 +13,24 @@ WIDER_LEVELS: Final[Mapping[str, tuple[str, ...]]] = {
 """An office level that stands for several. Windows are listed as coarsely as their source lists them."""
 
 
+COMMON_PATHS: Final = ("nonpartisan", "major_party")
+"""The ways onto a ballot that somebody means who names none: another one is a choice that she has to tell us."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """What a person wants to run for. Empty means any, but an empty state is the one she lives in."""
+    """
+    What a person wants to run for. Empty means any, but an empty state is the one she lives in.
+
+    Who names no party path goes the common ones, and who does not say that she holds the office already is new to it.
+    """
 
     office_level: str = ""
     state: str = ""
     division: str = ""
     election_year: int | None = None
+    party_path: str = ""
+    incumbent: bool = False
 
 
 def same_level(one: str, other: str) -> bool:
@@ -29,12 +39,20 @@ def same_level(one: str, other: str) -> bool:
 
 
 def wants(
-    interest: Interest, home_state: str | None, *, office_level: str, state: str, division: str | None, election_on: str
+    interest: Interest,
+    home_state: str | None,
+    *,
+    office_level: str,
+    state: str,
+    division: str | None,
+    election_on: str,
+    party_path: str | None = None,
+    incumbency: str | None = None,
 ) -> bool:
     """
-    Does this interest mean a window of this office level, state, division and ISO election date?
+    Does this interest mean a window of this office level, state, division, ISO election date and path onto the ballot?
 
-    A window without a division covers every division of its state.
+    A window without a division covers every division of its state, and a nonpartisan one is for everybody.
     """
     return (
         (not interest.office_level or same_level(interest.office_level, office_level))
@@ -42,7 +60,15 @@ def wants(
         and (interest.state or home_state) == state
         and (not interest.division or not division or interest.division == division)
         and (interest.election_year is None or str(interest.election_year) == election_on[:4])
+        and _same_path(interest.party_path, party_path)
+        and (not incumbency or (incumbency == "incumbent") == interest.incumbent)
     )
+
+
+def _same_path(mine: str, theirs: str | None) -> bool:
+    if not theirs or theirs == "nonpartisan":
+        return True
+    return theirs == mine if mine else theirs in COMMON_PATHS
 
 
 def lives_in(home_state: str | None, county: str | None, *, state: str, division: str | None) -> bool:

@@ -230,6 +230,7 @@ def entry_facts(
             if wants(
                 interest, home, office_level=window.text("office_level"), state=window.text("state"),
                 division=window.text("division") or None, election_on=window.text("election"),
+                party_path=window.text("party_path"), incumbency=window.text("incumbency"),
             ):  # fmt: skip
                 return load_facts(connection, [person.id], now=now, window_id=window.id)[person.id]
     return facts

@@ -64,7 +64,7 @@ from rfs_mail.core.facts import (
     today_in,
     window_day,
 )
-from rfs_mail.core.interest import WIDER_LEVELS
+from rfs_mail.core.interest import COMMON_PATHS, WIDER_LEVELS
 from rfs_mail.core.vocabulary import LINE
 from rfs_mail.store.json_values import ByCodePoint, JsonKind, JsonValue, Number
 from rfs_mail.store.tables import TABLES
@@ -599,7 +599,7 @@ def wanted(interest: FromClause, person: FromClause, window: FromClause) -> list
     """
     The conditions under which a row of `interest`, of this person, means this window: `core.interest.wants` in SQL.
 
-    `window` needs the columns state, office_level, division and election_on.
+    `window` needs the columns state, office_level, division, election_on, party_path and incumbency.
     """
     mine, theirs = interest.c.office_level, window.c.office_level
     wider = [
@@ -608,6 +608,8 @@ def wanted(interest: FromClause, person: FromClause, window: FromClause) -> list
         for both in (and_(mine == wide, theirs.in_(narrow)), and_(theirs == wide, mine.in_(narrow)))
     ]
     at_home = and_(interest.c.state == "", person.c.state == window.c.state)
+    path = func.coalesce(window.c.party_path, "")
+    incumbency = func.coalesce(window.c.incumbency, "")
     return [
         or_(mine == "", mine == theirs, *wider),
         window.c.state != "",
@@ -622,6 +624,12 @@ def wanted(interest: FromClause, person: FromClause, window: FromClause) -> list
             interest.c.election_year.is_(None),
             cast(interest.c.election_year, Text) == func.substr(window.c.election_on, 1, 4),
         ),
+        or_(
+            path.in_(("", "nonpartisan")),
+            path == interest.c.party_path,
+            and_(interest.c.party_path == "", path.in_(COMMON_PATHS)),
+        ),
+        or_(incumbency == "", (incumbency == "incumbent") == interest.c.incumbent),
     ]
 
 

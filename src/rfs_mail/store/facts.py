@@ -81,7 +81,9 @@ def load_facts(
             mails=mails[row.id],
             enrollments=tuple(EnrollmentFact(each.campaign_id, each.state) for each in rows["enrollment"][row.id]),
             interests=tuple(
-                Interest(each.office_level, each.state, each.division, each.election_year)
+                Interest(
+                    each.office_level, each.state, each.division, each.election_year, each.party_path, each.incumbent
+                )
                 for each in rows["interest"][row.id]
             ),
             candidacies={each.window_id: CandidacyFact(each.status, each.at) for each in rows["candidacy"][row.id]},

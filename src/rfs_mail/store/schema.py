@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from rfs_mail.errors import StoreError
 from rfs_mail.store.tables import TABLES
 
-HEAD = "0005"
+HEAD = "0006"
 """The schema this program reads and writes; the last file of `migrations/versions`."""
 
 VERSION_TABLE = "alembic_version"

@@ -9,7 +9,7 @@ States and reasons are the words of `core.lifecycle` and `core.reasons`.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, Column, Index, LargeBinary, Text, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
 from rfs_mail.store.types import BigId, Instant, Json
@@ -327,6 +327,8 @@ class Interest(SQLModel, table=True):
     state: str = _text()
     division: str = _text()
     election_year: int | None = None
+    party_path: str = _text()
+    incumbent: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
     at: datetime = _instant()
 
 

@@ -195,7 +195,7 @@ def apply_change(connection: Connection, change: WindowChange, *, file: str, by:
 
 def _as_rows(windows: Sequence[FilingWindow]) -> FromClause:
     """Windows as a table, whether they are stored or not: what `wanted` compares."""
-    names = ("id", "state", "office_level", "division", "election_on")
+    names = ("id", "state", "office_level", "division", "election_on", "party_path", "incumbency")
     lines = [select(*(literal(getattr(one, name) or "", Text()).label(name) for name in names)) for one in windows]
     return (union_all(*lines) if len(lines) > 1 else lines[0]).subquery("asked")
 
