@@ -191,8 +191,9 @@ def _entry(desk: Desk, node: Node | None, file: str) -> Entry | None:
         stage=stage,
         per_window=per_window,
         calendar=calendar,
-        from_=desk.time(table.get("from"), "entry.from", (*path, "from")) if dated else None,
+        from_=desk.time(table.get("from"), "entry.from", (*path, "from")) if dated and table.get("from") else None,
         to=desk.time(table.get("to"), "entry.to", (*path, "to")) if dated and table.get("to") else None,
+        on="moved" if desk.word(table.get("on"), "entry.on", ("moved",)) == "moved" else None,
         require=desk.expression(table.get("require"), "entry.require", (*path, "require"))
         if kind == "filing_window" or per_window
         else None,
@@ -246,7 +247,14 @@ def _entry_strangers(desk: Desk, table: Table, kind: str, per_window: bool) -> N
     place = table.key("require")
     if place is not None and kind != "filing_window" and not per_window:
         desk.error(place, "stray-key", "entry.require: asks about filing windows. Use audience: for people.")
-    if table.get("from") is None and kind in ("filing_window", "calendar"):
+    moved = table.key("on")
+    if moved is not None and kind != "filing_window":
+        desk.error(moved, "stray-key", "entry.on: belongs to {per: filing_window}. Take it out.")
+    begins = table.key("from")
+    if moved is not None and begins is not None:
+        said = "entry: people enter from a date or on a move. Keep one of from and on."
+        desk.error(begins, "two-starts", said)
+    if begins is None and moved is None and kind in ("filing_window", "calendar"):
         per = table.get("per")
         name = "closes" if kind == "filing_window" else per.value if isinstance(per, Scalar) else "nrfod"
         desk.error(

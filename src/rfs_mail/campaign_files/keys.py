@@ -33,6 +33,7 @@ ENTRY: Final[Mapping[str, str]] = {
     "event": "The event that starts it: signup, or any name.",
     "stage": "The stage whose reaching starts it.",
     "per": "person, filing_window, or a name of data/calendar.yaml: once for each.",
+    "on": "moved: of filing windows, each time the closing moved by more than a day. In place of from.",
     "from": "From when on people enter.",
     "to": "Until when people enter.",
     "require": "What must hold of the filing window.",

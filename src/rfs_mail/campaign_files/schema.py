@@ -76,6 +76,7 @@ _ENTRY: Final = {
     "event": _NAME,
     "stage": _words(*(stage.value for stage in Stage)),
     "per": _NAME,
+    "on": _words("moved"),
     "from": _TIME,
     "to": _TIME,
     "require": _CONDITION,

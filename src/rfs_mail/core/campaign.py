@@ -91,7 +91,7 @@ class Entry(Frozen):
 
     `kind` event: `event` names it (`signup`, any name) or `stage` the stage reached; `per_window` ties a stage entry to
     the window it is about. `person`: once, as soon as the audience holds. `filing_window` and `calendar`: once an
-    occasion, between `from_` and `to`.
+    occasion, between `from_` and `to`; with `on` moved, once for each time the closing moved by more than a day.
     """
 
     kind: Literal["event", "person", "filing_window", "calendar"]
@@ -101,6 +101,7 @@ class Entry(Frozen):
     calendar: str | None = None
     from_: str | None = Field(default=None, alias="from")
     to: str | None = None
+    on: Literal["moved"] | None = None
     require: str | None = None
     existing: Literal["skip", "all"] | int = "skip"
     """Who qualifies at the first apply; a number is that many a day."""

@@ -15,7 +15,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from rfs_mail.core.csv_rows import BadRow, Row
@@ -423,6 +423,55 @@ def compare(old: FilingWindow | None, new: FilingWindow) -> WindowChange | None:
         return WindowChange(None, new, ())
     different = tuple(name for name in names if getattr(old, name) != getattr(new, name))
     return WindowChange(old, new, different) if different else None
+
+
+DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a window said from `at` on."""
+
+    number: int
+    at: datetime
+    window: FilingWindow
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A closing that moved by more than a day: the version that says so, since when, and the window as it was told."""
+
+    number: int
+    at: datetime
+    before: FilingWindow
+
+
+def last_move(versions: Iterable[Version]) -> Move | None:
+    """
+    The last time that a closing moved by more than a day from what people were told; None where it never did.
+
+    `versions` are all of one window, the oldest first. Small moves add up. What a doubtful or cancelled window said was
+    told to nobody.
+    """
+    told: FilingWindow | None = None
+    found: Move | None = None
+    for version in versions:
+        window = version.window
+        if not window.closes_on or window.confidence in DOUBTFUL or window.status == "cancelled":
+            continue
+        if told is None:
+            told = window
+        elif _apart(told, window) > DAY:
+            found, told = Move(version.number, version.at, told), window
+    return found
+
+
+def _apart(one: FilingWindow, other: FilingWindow) -> timedelta:
+    """How far two closings are from each other; by the day where one of them has no hour."""
+    first, last = one.closes_at(), other.closes_at()
+    if one.closes_time and other.closes_time and first is not None and last is not None:
+        return abs(last - first)
+    return abs(date.fromisoformat(other.closes_on) - date.fromisoformat(one.closes_on))
 
 
 def tell_change(change: WindowChange) -> list[str]:

@@ -17,24 +17,23 @@ from sqlalchemy import Connection
 
 from rfs_mail import clock
 from rfs_mail.core.duration import Duration
-from rfs_mail.core.local_time import MIDNIGHT, local_instant
 from rfs_mail.core.script import Script
 from rfs_mail.core.times import TimeExpr
-from rfs_mail.core.timing import Anchors, Civil, Instant, Moment, Planned, days_of, plan_step, resolve, shift
+from rfs_mail.core.timing import Anchors, Instant, Moment, Planned, plan_step, resolve, shift
+from rfs_mail.engine import enroll_windows
+from rfs_mail.engine.doors import BEHIND, doors, listing
 from rfs_mail.engine.live import Live, Occurrence, look, zone_of
 from rfs_mail.store import enrollments, windows
 from rfs_mail.store.database import Store, only_one
-from rfs_mail.store.enrollments import Admission, Opening, Start
+from rfs_mail.store.enrollments import Admission, Start
 from rfs_mail.store.types import AnyRow
+from rfs_mail.store.windows import Stored
 
 CHUNK = 5_000
 """The most people a transaction looks at."""
 
 HELD_SECONDS = 0.06
 """How long a transaction should hold the database, so that nobody waits long behind it; chunks get smaller by it."""
-
-SETTLING = timedelta(minutes=5)
-"""For so long a window that changed takes nobody in: those that close with it may be about to change as well."""
 
 SMALLEST = 250
 """But not smaller than this: each has a price of its own."""
@@ -61,8 +60,12 @@ def enroll(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
         live = look(connection)
         if live is None:
             return Enrolled({})
+        known: list[Stored] | None = None
         for name, script in live.scripts.items():  # a pause stops sending, not time
-            for key in _walks_due(connection, live, name, script, now):
+            if known is None and script.campaign.entry.kind == "filing_window":
+                known = listing(connection, now=now)
+            due = _walks_due(connection, live, name, script, known or [], now)
+            for key in due - enrollments.walks_begun(connection, name) if due else ():
                 enrollments.begin_sweep(connection, name, key, now=now)
         walking = enrollments.campaigns_swept(connection)
     size = min(4 * SMALLEST, CHUNK)  # until it is known how fast this machine is
@@ -83,6 +86,7 @@ def enroll(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
 def enroll_touched(connection: Connection, live: Live, people: list[int], *, now: datetime) -> dict[str, int]:
     """Enroll those of a few people who now qualify, in the caller's transaction. Campaign -> how many."""
     entered: dict[str, int] = {}
+    wanted: list[Stored] | None = None
     for name, script in live.scripts.items():  # a pause stops sending, not time: people still enter
         entry = script.campaign.entry
         ask = admission(live, name, script, now=now)
@@ -109,10 +113,11 @@ def enroll_touched(connection: Connection, live: Live, people: list[int], *, now
                 start = Start(now, f"calendar:{occurrence.key}", occurrence.key)
                 came, _ = enrollments.enroll_people(connection, ask, start, now=now, ids=people)
                 entered[name] = entered.get(name, 0) + came
-        elif entry.kind == "filing_window" and _takes_touched(connection, name, entry.existing):
-            doors = _doors(connection, live, name, script, now)
-            openings = [Opening(one.window_id, now) for one in doors.opened]
-            entered[name] = enrollments.enroll_by_window(connection, ask, openings, doors.groups, now=now, ids=people)
+        elif entry.kind == "filing_window":
+            if wanted is None:
+                wanted = listing(connection, now=now, ids=_wanted_by(connection, people, now))
+            if wanted:
+                entered[name] = enroll_windows.touched(connection, live, script, ask, wanted, people, now=now)
     return {name: count for name, count in entered.items() if count}
 
 
@@ -142,16 +147,22 @@ def admission(live: Live, name: str, script: Script, *, now: datetime) -> Admiss
 # -- walks -------------------------------------------------------------------------------------------------------------
 
 
-def _walks_due(connection: Connection, live: Live, name: str, script: Script, now: datetime) -> list[str]:
+def _walks_due(
+    connection: Connection, live: Live, name: str, script: Script, known: list[Stored], now: datetime
+) -> set[str]:
     """The keys of the walks over all people that should have begun by now. The daily one waits for those before it."""
     entry = script.campaign.entry
     if entry.kind == "calendar":
-        return [f"occasion:calendar:{occurrence.key}" for occurrence in _open_occurrences(live, script, now)]
+        return {f"occasion:calendar:{occurrence.key}" for occurrence in _open_occurrences(live, script, now)}
     if entry.kind == "filing_window":
-        return [_WINDOW_WALK + one.walk for one in _doors(connection, live, name, script, now).opened]
+        return enroll_windows.walks(doors(connection, live, name, script, known, now=now))
     if entry.kind == "person" and script.audience_moves_with_time and not _open_walks(connection, name):
-        return [f"daily:{now.astimezone(UTC).date().isoformat()}"]
-    return []
+        return {f"daily:{now.astimezone(UTC).date().isoformat()}"}
+    return set()
+
+
+def _wanted_by(connection: Connection, people: list[int], now: datetime) -> list[str]:
+    return windows.wanted_by(connection, people, ahead_from=(now - BEHIND).date().isoformat())
 
 
 def _fitting(size: int, held: float) -> int:
@@ -167,13 +178,13 @@ def _walk_on(connection: Connection, live: Live, name: str, size: int, now: date
     script = live.scripts[name]
     today = now.astimezone(UTC).date().isoformat()
     walks = _open_walks(connection, name)
-    of_windows = [walk for walk in walks if walk.key.startswith(_WINDOW_WALK)]
-    if of_windows:
-        return _walk_for_windows(connection, live, name, script, of_windows, size, now)
+    if script.campaign.entry.kind == "filing_window":
+        ask = admission(live, name, script, now=now)
+        return enroll_windows.walk_on(connection, live, script, ask, walks, size, now=now)
     for walk in walks:
         start = _start_of(live, script, walk.key, walk.started_at, now)
         if start is None:  # its occasion is over
-            _close(connection, walk, now)
+            enrollments.close_sweep(connection, walk, now=now)
             continue
         entry = script.campaign.entry
         share, spent = entry.existing, walk.entered_today if walk.day == today else 0
@@ -195,27 +206,6 @@ def _walk_on(connection: Connection, live: Live, name: str, size: int, now: date
         )  # fmt: skip
         return came, True
     return 0, False
-
-
-def _walk_for_windows(
-    connection: Connection, live: Live, name: str, script: Script, walks: list[AnyRow], size: int, now: datetime
-) -> tuple[int, bool]:
-    """One chunk for every window whose walk stands where the oldest does: they began together and look once."""
-    at = walks[0].after_person_id
-    together = [walk for walk in walks if walk.after_person_id == at]
-    keys = {walk.key for walk in together}
-    doors = _doors(connection, live, name, script, now)
-    openings = [Opening(one.window_id, one.entered_at) for one in doors.opened if _WINDOW_WALK + one.walk in keys]
-    last = enrollments.last_person_id(connection)
-    up_to = min(at + size, last)
-    ask = admission(live, name, script, now=now)
-    came = enrollments.enroll_by_window(connection, ask, openings, doors.groups, now=now, after=at, up_to=up_to)
-    for number, walk in enumerate(together):
-        enrollments.go_on_sweep(
-            connection, name, walk.key, after=up_to, entered=came if not number else 0,
-            day=now.astimezone(UTC).date().isoformat(), entered_today=0, done_at=now if up_to >= last else None,
-        )  # fmt: skip
-    return came, True
 
 
 def _open_walks(connection: Connection, name: str) -> list[AnyRow]:
@@ -264,13 +254,6 @@ def _start_of(live: Live, script: Script, key: str, started_at: datetime, now: d
     return None
 
 
-def _close(connection: Connection, walk: AnyRow, now: datetime) -> None:
-    enrollments.go_on_sweep(
-        connection, walk.campaign_id, walk.key, after=walk.after_person_id, entered=0, day=walk.day,
-        entered_today=walk.entered_today, done_at=now,
-    )  # fmt: skip
-
-
 def _first_step_by_zone(
     connection: Connection, live: Live, script: Script, start: Start, after: int, up_to: int, now: datetime
 ) -> dict[str, datetime]:
@@ -303,72 +286,6 @@ def _first_step_by_zone(
         if ends is None or (isinstance(ends, datetime) and plan.due_at <= ends):
             planned[name] = plan.due_at
     return planned
-
-
-# -- filing windows ----------------------------------------------------------------------------------------------------
-
-_WINDOW_WALK = "occasion:window:"
-
-
-@dataclass(frozen=True, slots=True)
-class _Door:
-    """A window whose time to enter has come. `walk` names the walk that looks for its people."""
-
-    window_id: str
-    walk: str
-    entered_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Doors:
-    """What a campaign takes people in for now; `groups` are all windows ahead by state and closing time."""
-
-    opened: tuple[_Door, ...]
-    groups: Mapping[str, int]
-
-
-def _doors(connection: Connection, live: Live, name: str, script: Script, now: datetime) -> _Doors:
-    """The windows whose `from` has come and whose `to`, or else closing, has not."""
-    known = windows.listing(connection, closes_from=(now - timedelta(days=7)).date().isoformat())
-    numbers: dict[tuple[str, ...], int] = {}
-    groups: dict[str, int] = {}
-    opened: list[_Door] = []
-    for stored in known:
-        window = stored.window
-        if not window.closes_on:
-            continue
-        closing = (window.state, window.closes_on, window.closes_time or "", window.zone)
-        groups[window.id] = numbers.setdefault(closing, len(numbers))
-        settling = stored.version > 1 and now < stored.updated_at + SETTLING
-        span = _span(script, window.anchors())
-        if span is None or window.status == "cancelled" or settling or not span[0] <= now < span[1]:
-            continue
-        # Whoever qualified when the time came did not come late, even if the walk did.
-        first_asked = live.campaign(name).first_applied_at, stored.updated_at
-        in_time = span[0] >= max(first_asked)
-        opened.append(_Door(window.id, f"{window.id}:v{stored.version}", span[0] if in_time else now))
-    return _Doors(tuple(opened), groups)
-
-
-def _span(script: Script, anchors: Anchors) -> tuple[datetime, datetime] | None:
-    """From when until when people enter for a window, on its office's clock; None where that is not known."""
-    zone = anchors.office or _UTC
-    begins = resolve(script.enters, anchors=days_of(script.enters, anchors), zone=zone) if script.enters else None
-    closes = anchors.get("closes")
-    if isinstance(closes, Civil) and script.leaves is None:
-        ends: object = local_instant(closes.day, closes.wall or MIDNIGHT, zone)
-    else:
-        ends = resolve(script.leaves, anchors=anchors, zone=zone) if script.leaves else None
-    if script.enters is None:
-        begins = datetime(1970, 1, 1, tzinfo=UTC)
-    if not isinstance(begins, datetime) or not isinstance(ends, datetime):
-        return None
-    return begins, ends if ends > begins or script.leaves else begins + timedelta(days=1)
-
-
-def _takes_touched(connection: Connection, name: str, existing: object) -> bool:
-    """With a daily share, who already qualified comes in by the walks alone."""
-    return not isinstance(existing, int) or not _open_walks(connection, name)
 
 
 # -- occasions ---------------------------------------------------------------------------------------------------------

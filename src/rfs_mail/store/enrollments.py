@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Integer,
     Select,
     String,
@@ -299,7 +300,8 @@ def enroll_by_event(
     """
     Enroll the people to whom an event happened (`signup`, a name, or a stage reached), by the event's own time.
 
-    The latest such event of a person counts, and only one since `since`. Returns how many entered.
+    The latest such event of a person counts, of each window where it is `per_window`, and only one since `since`.
+    Returns how many entered.
     """
     among = person.c.id.in_(ids) if ids is not None else and_(person.c.id > after, person.c.id <= up_to)
     if name == "signup":
@@ -313,16 +315,25 @@ def enroll_by_event(
         window: ColumnElement[Any] = literal(None, String())
     else:
         happened, when = event, event.c.at
-        matches = [event.c.person_id == person.c.id, event.c.at >= since]
-        matches.append(
-            and_(event.c.name == "stage", event.c.value == stage) if stage is not None else event.c.name == name
-        )
-        latest = select(event.c.id).where(*matches).order_by(event.c.at.desc(), event.c.id.desc())
+
+        def matches(one: FromClause) -> list[ColumnElement[bool]]:
+            what = and_(one.c.name == "stage", one.c.value == stage) if stage is not None else one.c.name == name
+            return [one.c.person_id == person.c.id, one.c.at >= since, what]
+
+        last = event.alias("last")
+        latest = select(last.c.id).where(*matches(last)).order_by(last.c.at.desc(), last.c.id.desc())
+        if per_window:
+            latest = latest.where(func.coalesce(last.c.window_id, "") == func.coalesce(event.c.window_id, ""))
         key = literal("event:")
         window = event.c.window_id
     occasion = key + cast(happened.c.id, String)
+    its_latest = happened.c.id == latest.limit(1).correlate(person, event).scalar_subquery()
     if per_window and name != "signup":
         occasion = case((event.c.window_id.is_not(None), literal("window:") + event.c.window_id), else_=occasion)
+        its_latest = and_(*matches(event), its_latest)
+    source = person.join(happened, its_latest)
+    if per_window:
+        source = source.outerjoin(filing_window, filing_window.c.id == window)
     picked = (
         select(
             person.c.id.label("person_id"),
@@ -330,8 +341,7 @@ def enroll_by_event(
             when.label("at"),
             window.label("window_id"),
         )
-        .select_from(person)
-        .join(happened, happened.c.id == latest.limit(1).correlate(person).scalar_subquery())
+        .select_from(source)
         .where(among, *_admits(admission, now=now))
     )
     if not per_window:
@@ -355,78 +365,175 @@ def enroll_by_event(
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A filing window that a campaign takes people in for."""
+    """A filing window that a campaign takes people in for, by which occasion, and since when their steps count."""
 
     window_id: str
+    occasion: str
     entered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Among whom to look: these `ids`, or the person ids in `(after, up_to]`; `since` and `before` say known when."""
+
+    ids: Sequence[int] | None = None
+    after: int = 0
+    up_to: int = 0
+    since: datetime | None = None
+    before: datetime | None = None
+
+    def holds(self, who: ColumnElement[int]) -> ColumnElement[bool]:
+        """The condition on a column of person ids."""
+        if self.ids is not None:
+            return who.in_(self.ids)
+        return and_(who > self.after, who <= self.up_to)
+
+    def all_of(self) -> list[ColumnElement[bool]]:
+        """The conditions on `person`."""
+        known = [person.c.created_at >= self.since] if self.since is not None else []
+        known += [person.c.created_at < self.before] if self.before is not None else []
+        return [self.holds(person.c.id), *known]
 
 
 def enroll_by_window(
     connection: Connection,
     admission: Admission,
     openings: Sequence[Opening],
-    groups: Mapping[str, int],
+    crowd: Crowd,
     *,
     now: datetime,
-    ids: Sequence[int] | None = None,
-    after: int = 0,
-    up_to: int = 0,
+    of_moves: bool = False,
+    limit: int | None = None,
 ) -> int:
     """
-    Enroll the people who want one of these windows, among `ids` or the ids in `(after, up_to]`; returns how many.
+    Enroll the people of a crowd who want one of these windows, at most `limit`; returns how many entered.
 
-    `groups` maps every window that may be ahead to those it shares office and closing time with: a person enters once
-    for a group, by the first of its windows that she wants and that the conditions let in. Windows that she was
-    enrolled for are taken as the group they are in now, so that a date that moves enrolls nobody again. One statement.
+    A person enters once for windows that share state and closing time, for the first of them that she wants and that
+    the conditions let in, one of her own division before the others. Windows that she was enrolled for count as they
+    close now, so that a date that moves enrolls nobody again. With `of_moves` the occasions are moves: then only an
+    enrollment by one of them keeps her out, and all that share a closing belong into one call. One statement.
     """
     if not openings:
         return 0
-    window, said, previous = filing_window.alias("about"), interest.alias("said"), enrollment.alias("previous")
-    among = person.c.id.in_(ids) if ids is not None else and_(person.c.id > after, person.c.id <= up_to)
-    names = [one.window_id for one in openings]
-    group = case({name: groups[name] for name in names}, value=window.c.id, else_=-1)
-    before = case(dict(groups), value=previous.c.window_id, else_=-2)
-
-    def holds(expression: Expression) -> ColumnElement[bool]:
-        return compile_expression(expression, person=person, now=now, window=window)
-
-    wanting = (
-        select(person.c.id.label("person_id"), func.min(window.c.id).label("window_id"))
-        .select_from(said)
-        .join(person, person.c.id == said.c.person_id)
-        .join(window, and_(window.c.id.in_(names), *wanted(said, person, window)))
-        .where(
-            among,
-            *map(holds, admission.must),
-            *(~holds(never) for never in admission.must_not),
-            *_mailable(admission.entity_id, admission.topic),
-            ~exists().where(
-                previous.c.campaign_id == admission.campaign_id,
-                previous.c.person_id == person.c.id,
-                or_(previous.c.occasion == literal("window:") + window.c.id, before == group),
-            ),
-        )
-        .group_by(person.c.id, window.c.closes_on, window.c.closes_time, window.c.zone, window.c.state)
-        .subquery("wanting")
-    )
-    began = case(
-        {one.window_id: literal(one.entered_at, Instant()) for one in openings}, value=wanting.c.window_id,
-        else_=literal(now, Instant()),
-    )  # fmt: skip
+    chosen = _wanting(admission, openings, crowd, now=now, of_moves=of_moves)
+    if limit is not None:
+        chosen = chosen.order_by(person.c.id).limit(limit)
+    wanting = chosen.subquery("wanting")
+    window_id = func.substr(wanting.c.found, 2)
+    began = {one.window_id: literal(one.entered_at, Instant()) for one in openings}
     entered, _ = _insert(
         connection,
         admission,
         select(
             wanting.c.person_id,
-            literal("window:") + wanting.c.window_id,
-            began,
+            case({one.window_id: literal(one.occasion, String()) for one in openings}, value=window_id),
+            case(began, value=window_id, else_=literal(now, Instant())),
             literal(None, String()),
             literal(now, Instant()),
             literal(False),
-            wanting.c.window_id,
+            window_id,
         ),
     )
     return entered
+
+
+def pass_over_by_window(
+    connection: Connection, admission: Admission, openings: Sequence[Opening], crowd: Crowd, *, now: datetime
+) -> int:
+    """
+    Put down who of a crowd wants one of these windows and qualifies now, so that she does not enter for it.
+
+    That is `existing: skip` for windows that were open before the first apply. Returns how many these are.
+    """
+    if not openings:
+        return 0
+    wanting = _wanting(admission, openings, crowd, now=now, of_moves=False).subquery("wanting")
+    window_id = func.substr(wanting.c.found, 2)
+    rows = select(
+        literal(admission.campaign_id), wanting.c.person_id,
+        case({one.window_id: literal(one.occasion, String()) for one in openings}, value=window_id), window_id,
+        literal(PASSED_OVER), literal(admission.revision_id, BigId), literal(now, Instant()),
+        literal(admission.first_step), literal(False), literal({}, Json), literal({}, Json),
+    )  # fmt: skip
+    names = [
+        "campaign_id", "person_id", "occasion", "window_id", "state", "revision_id", "entered_at", "step_key",
+        "planned", "anchors", "ended_detail",
+    ]  # fmt: skip
+    statement = upsert(connection, enrollment).from_select(names, rows.where(true()), include_defaults=False)
+    return connection.execute(statement.on_conflict_do_nothing()).rowcount
+
+
+def _wanting(
+    admission: Admission, openings: Sequence[Opening], crowd: Crowd, *, now: datetime, of_moves: bool
+) -> Select[Any]:
+    """(person_id, found): who enters for which window; `found` is its id behind a digit that sorts."""
+    window, said, previous = filing_window.alias("about"), interest.alias("said"), enrollment.alias("previous")
+    its = filing_window.alias("its")
+
+    def holds(expression: Expression) -> ColumnElement[bool]:
+        return compile_expression(expression, person=person, now=now, window=window)
+
+    own = and_(said.c.division != "", said.c.division == window.c.division)
+    hers = [previous.c.campaign_id == admission.campaign_id, previous.c.person_id == person.c.id]
+    if of_moves:
+        been = exists().where(*hers, previous.c.occasion.in_([one.occasion for one in openings]))
+    else:
+        # Who has filed for one, or whose one was called off, may begin again for another that closes with it.
+        over = and_(
+            previous.c.state == "exited",
+            or_(previous.c.ended_because == Reason.GOAL_REACHED.value, its.c.status == "cancelled"),
+        )
+        same = or_(previous.c.occasion == literal("window:") + window.c.id, previous.c.window_id == window.c.id)
+        beside = and_(*close_together(its, window), ~func.coalesce(over, false()))
+        been = exists(
+            select(literal_column("1"))
+            .select_from(previous)
+            .outerjoin(its, its.c.id == previous.c.window_id)
+            .where(*hers, or_(same, beside))
+            .correlate(person, window)
+        )
+    return (
+        select(
+            person.c.id.label("person_id"), func.min(case((own, "0"), else_="1") + window.c.id).label("found")
+        )
+        .select_from(said)
+        .join(person, person.c.id == said.c.person_id)
+        .join(window, and_(window.c.id.in_([one.window_id for one in openings]), *wanted(said, person, window)))
+        .where(
+            crowd.holds(said.c.person_id),
+            *crowd.all_of(),
+            *map(holds, admission.must),
+            *(~holds(never) for never in admission.must_not),
+            *_mailable(admission.entity_id, admission.topic),
+            ~been,
+        )
+        .group_by(person.c.id, window.c.closes_on, window.c.closes_time, window.c.zone, window.c.state)
+    )  # fmt: skip
+
+
+def close_together(one: FromClause, other: FromClause) -> list[ColumnElement[bool]]:
+    """The conditions under which two windows are one occasion: they close at one time in one state."""
+    return [
+        one.c.state == other.c.state,
+        one.c.closes_on == other.c.closes_on,
+        func.coalesce(one.c.closes_time, "") == func.coalesce(other.c.closes_time, ""),
+        one.c.zone == other.c.zone,
+    ]
+
+
+def superseded(connection: Connection, campaign_id: str, openings: Sequence[Opening], crowd: Crowd) -> list[int]:
+    """Active enrollments of a crowd that an older move of one of these windows began, as ids."""
+    return list(
+        connection.execute(
+            select(enrollment.c.id).where(
+                _of_campaign(campaign_id),
+                crowd.holds(enrollment.c.person_id),
+                _IS_ACTIVE,
+                enrollment.c.window_id.in_([one.window_id for one in openings]),
+                enrollment.c.occasion.not_in([one.occasion for one in openings]),
+            )
+        ).scalars()
+    )
 
 
 def _insert(
@@ -481,7 +588,9 @@ def _admits(admission: Admission, *, now: datetime) -> list[ColumnElement[bool]]
 
 
 def _of_person(expression: Expression, now: datetime) -> ColumnElement[bool]:
-    """An expression as a condition on `person`."""
+    """An expression as a condition on `person`, and on the `filing_window` of the statement where it asks about one."""
+    if expression.uses_window:
+        return compile_expression(expression, person=person, now=now, window=filing_window)
     return (
         compile_expression(expression, person=person, now=now) if expression.depends_on_time else _timeless(expression)
     )
@@ -738,10 +847,7 @@ def hand_on(
             other,
             and_(
                 other.c.id != this.c.id,
-                other.c.state == this.c.state,
-                other.c.closes_on == this.c.closes_on,
-                func.coalesce(other.c.closes_time, "") == func.coalesce(this.c.closes_time, ""),
-                other.c.zone == this.c.zone,
+                *close_together(other, this),
                 other.c.status != "cancelled",
             ),
         )
@@ -985,6 +1091,17 @@ def campaigns_swept(connection: Connection) -> set[str]:
     return set(connection.execute(_SWEPT).scalars())
 
 
+def walks_begun(connection: Connection, campaign_id: str) -> set[str]:
+    """The keys of all walks of a campaign, done or not."""
+    return set(connection.execute(select(sweep.c.key).where(sweep.c.campaign_id == campaign_id)).scalars())
+
+
+def entered_on(connection: Connection, campaign_id: str, day: str) -> int:
+    """How many people the walks of a campaign let in that have a share of a day (ISO, UTC)."""
+    counted = select(func.coalesce(func.sum(sweep.c.entered_today), 0))
+    return int(connection.execute(counted.where(sweep.c.campaign_id == campaign_id, sweep.c.day == day)).scalar_one())
+
+
 def begin_sweep(connection: Connection, campaign_id: str, key: str, *, now: datetime) -> None:
     """Begin a walk; one that exists stays as it is."""
     connection.execute(
@@ -1017,3 +1134,9 @@ def go_on_sweep(
             done_at=done_at,
         )
     )
+
+
+def close_sweep(connection: Connection, walk: AnyRow, *, now: datetime) -> None:
+    """End a walk where it stands: what it looks for is over."""
+    mine = (sweep.c.campaign_id == walk.campaign_id) & (sweep.c.key == walk.key)
+    connection.execute(update(sweep).where(mine).values(done_at=now))

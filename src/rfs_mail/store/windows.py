@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from rfs_mail.core.facts import FILED_STATUSES, window_day
-from rfs_mail.core.filing_windows import DOUBTFUL, FilingWindow, WindowChange, split_moment, window_of
+from rfs_mail.core.filing_windows import DOUBTFUL, FilingWindow, Version, WindowChange, split_moment, window_of
 from rfs_mail.core.values import STAGES_OFF_THE_LINE
 from rfs_mail.store.dialect import insert
 from rfs_mail.store.expressions import wanted
@@ -86,11 +86,13 @@ def listing(
     office_level: str | None = None,
     ids: Sequence[str] | None = None,
     closes_from: str | None = None,
+    ahead_from: str | None = None,
 ) -> list[Stored]:
     """
     Windows, the nearest closing first; those whose closing nobody knows stand last.
 
-    `closes_from` leaves out what closed before that ISO date, and keeps what has no closing.
+    `closes_from` leaves out what closed before that ISO date, and keeps what has no closing; `ahead_from` leaves out
+    what closed before it and whose election was before it.
     """
     statement = select(filing_window)
     if state is not None:
@@ -102,6 +104,9 @@ def listing(
     if closes_from is not None:
         ahead = ByCodePoint(filing_window.c.closes_on) >= closes_from
         statement = statement.where(or_(ahead, filing_window.c.closes_on == ""))
+    if ahead_from is not None:
+        last = [ByCodePoint(filing_window.c[name]) >= ahead_from for name in ("closes_on", "election_on")]
+        statement = statement.where(or_(*last, filing_window.c.closes_on == ""))
     unknown_last = filing_window.c.closes_on == ""
     return _read(connection, statement.order_by(unknown_last, filing_window.c.closes_on, filing_window.c.id))
 
@@ -132,6 +137,33 @@ def versions_of(connection: Connection, window_id: str) -> list[tuple[AnyRow, Fi
         .order_by(filing_window_version.c.id)
     )
     return [(row, window_of(row.facts)) for row in rows]
+
+
+def histories(connection: Connection, window_ids: Sequence[str]) -> dict[str, list[Version]]:
+    """Window id -> all that it ever said, the oldest first. Windows that were never imported are absent."""
+    found: dict[str, list[Version]] = {}
+    for start in range(0, len(window_ids), 500):
+        rows = connection.execute(
+            select(filing_window_version)
+            .where(filing_window_version.c.window_id.in_(window_ids[start : start + 500]))
+            .order_by(filing_window_version.c.id)
+        )
+        for row in rows:
+            found.setdefault(row.window_id, []).append(Version(row.version, row.at, window_of(row.facts)))
+    return found
+
+
+def known_since(connection: Connection, window_ids: Sequence[str]) -> dict[str, datetime]:
+    """Window id -> when it was first imported; windows that never were are absent."""
+    found: dict[str, datetime] = {}
+    for start in range(0, len(window_ids), 500):
+        rows = connection.execute(
+            select(filing_window_version.c.window_id, func.min(filing_window_version.c.at))
+            .where(filing_window_version.c.window_id.in_(window_ids[start : start + 500]))
+            .group_by(filing_window_version.c.window_id)
+        )
+        found |= {row[0]: row[1] for row in rows}
+    return found
 
 
 def version_since(connection: Connection, window_id: str, version: int) -> datetime | None:
@@ -224,6 +256,22 @@ def people_of(connection: Connection, windows: Sequence[FilingWindow]) -> dict[s
             for window_id, person_id in connection.execute(statement):
                 found[window_id].add(person_id)
     return found
+
+
+def wanted_by(connection: Connection, people: Sequence[int], *, ahead_from: str) -> list[str]:
+    """The windows that any of these people want and that are not over before an ISO date, as ids. One statement."""
+    last = [ByCodePoint(filing_window.c[name]) >= ahead_from for name in ("closes_on", "election_on")]
+    return list(
+        connection.execute(
+            select(filing_window.c.id)
+            .select_from(interest)
+            .join(person, person.c.id == interest.c.person_id)
+            .join(filing_window, and_(*wanted(interest, person, filing_window)))
+            .where(interest.c.person_id.in_(people), or_(*last))
+            .distinct()
+            .order_by(filing_window.c.id)
+        ).scalars()
+    )
 
 
 def queued_of(connection: Connection, window_ids: Sequence[str]) -> list[AnyRow]:
