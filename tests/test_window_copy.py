@@ -115,3 +115,22 @@ def test_all_that_is_shipped_passes_the_check() -> None:
     """Not a finding, not even a warning, in any campaign or mail of ours."""
     found = check_project(load_project(Settings(folder=ROOT)))
     assert [] == [str(finding) for finding in found]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("status", ["moved", "extended"])
+def test_a_moved_deadline_is_told_once_and_plainly(status: str, language: str) -> None:
+    """The new date stands in subject and body, how sure we are decides the words, and the move is said one time."""
+    source = compile_mail(FILES, "deadline_moved/moved", language=language)
+    for window in ({**WISCONSIN, "status": status}, {**UNSURE, "status": status}):
+        sent_at = datetime(2026, 12, 14, 15, tzinfo=ZoneInfo("America/Chicago"))
+        context = context_for(
+            ADA, sent_on=sent_at.date(), sent_at=sent_at, windows=[window], language=language, step={"key": "moved"}
+        )
+        mail = RENDERER.render(source, context)
+        said = _said(mail)
+        assert {"en": "Tuesday, January 5", "es": "martes 5 de enero"}[language] in said
+        assert {"en": "in 22 days", "es": "en 22 días"}[language] in said
+        assert re.findall(r"this date has moved|Atención", said) == []
+        assert 0 < len(mail.subject) <= 60
+        assert {"en": "your clerk", "es": "oficina electoral"}[language] in said
