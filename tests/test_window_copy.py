@@ -134,3 +134,19 @@ def test_a_moved_deadline_is_told_once_and_plainly(status: str, language: str) -
         assert re.findall(r"this date has moved|Atención", said) == []
         assert 0 < len(mail.subject) <= 60
         assert {"en": "your clerk", "es": "oficina electoral"}[language] in said
+
+
+@pytest.mark.parametrize(
+    ("language", "told", "silent"),
+    [("en", "it was Tuesday, January 5.", "it was"), ("es", "era el martes 5 de enero.", "era el")],
+)
+def test_news_of_a_move_says_what_it_was_before(language: str, told: str, silent: str) -> None:
+    """Both dates, so that she knows which one to cross out; without the old one the sentence ends before it."""
+    source = compile_mail(FILES, "deadline_moved/moved", language=language)
+    moved = {**WISCONSIN, "closes": "2027-01-08", "status": "moved"}
+
+    def said(window: Mapping[str, object]) -> str:
+        return _said(RENDERER.render(source, context_for(ADA, sent_on=OPENS, windows=[window], language=language)))
+
+    assert told in said({**moved, "closed_before_on": "2027-01-05", "closed_before_time": "17:00"})
+    assert silent not in said(moved)

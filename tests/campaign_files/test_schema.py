@@ -68,9 +68,20 @@ def _wrong(schema: dict[str, Any], value: Any, place: str = "") -> Iterator[str]
         yield f"{place}: {value!r} fits what it must not"
 
 
+class _AsEditors(yaml.SafeLoader):
+    """YAML 1.2, as the language server of editors reads it: `on` is a word and only `true` and `false` are not."""
+
+
+_AsEditors.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in kept if tag != "tag:yaml.org,2002:bool"]
+    for first, kept in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_AsEditors.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), list("tf"))
+
+
 def _load(text: str) -> Any:
     """A file with the types an editor sees."""
-    return yaml.safe_load(text)
+    return yaml.load(text, _AsEditors)
 
 
 def test_the_shipped_schema_is_the_one_of_this_version() -> None:

@@ -1,15 +1,18 @@
 """Campaigns about filing windows: who enters, when each step goes, and what happens when a deadline moves."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from rfs_mail.core.filing_windows import FilingWindow, compare
+from rfs_mail.core.interest import Interest
+from rfs_mail.engine.filings import record_status
 from rfs_mail.engine.windows import Effect, Import, apply_import
 from rfs_mail.store import candidacies, events, windows
 from rfs_mail.store.database import Store
+from rfs_mail.store.interests import add_interests
 from rfs_mail.store.tables import TABLES
 from tests.world import World
 
@@ -217,3 +220,198 @@ def test_one_countdown_for_two_offices_goes_on_for_the_one_that_is_left(world: W
         assert (SCHOOLS.id, *expected) == (enrolled.window_id, enrolled.state, enrolled.ended_because)
     world.tick(day("2027-01-04 15:00"))
     assert [("01-02 16:00", "ana", "b"), ("11-21 16:00", "ana", "a")] == went(world)
+
+
+MOVED = """\
+audience: stage != "filed"
+entry: {per: filing_window, on: moved, require: window.confidence >= "computed"}
+steps:
+  - {key: news, mail: a, not_after: closes - 3h}
+goal: filed(window)
+ends: closes
+"""
+
+
+def moves(store: Store, folder: Path) -> World:
+    """A campaign about moved deadlines, applied in November."""
+    made = World(store, folder, {"moved": MOVED})
+    made.apply(day("2026-11-10 12:00"))
+    return made
+
+
+def test_a_move_of_more_than_a_day_is_told_once(store: Store, tmp_path: Path) -> None:
+    """Two offices that move together are one mail; the next move is another; whoever came since hears nothing."""
+    world = moves(store, tmp_path)
+    knows(world, COUNCIL, SCHOOLS)
+    wants(world, "ana", "municipal", "school_board")
+    world.tick(day("2026-12-01 12:00"))
+    for on, when in (("2027-01-04", "2026-12-14"), ("2027-01-07", "2026-12-16")):
+        world.now = day(f"{when} 12:00")
+        knows(world, replace(COUNCIL, closes_on=on), replace(SCHOOLS, closes_on=on))
+        for hour in ("12:01", "12:10", "13:00"):
+            world.tick(day(f"{when} {hour}"))
+        wants(world, f"new{on[-1]}", "municipal")
+        world.tick(day(f"{when} 14:00"))
+    assert [("12-16 12:10", "ana", "news"), ("12-16 12:10", "new4", "news")] == went(world)
+    assert {"window:wi-2027-municipal:v3"} == {row.occasion for row in world.enrollments()}
+
+
+def test_small_moves_add_up_and_doubt_is_told_to_nobody(store: Store, tmp_path: Path) -> None:
+    """Twenty hours are no news, forty are; what a window in conflict said in between does not count."""
+    world = moves(store, tmp_path)
+    knows(world, COUNCIL)
+    wants(world, "ana", "municipal")
+    steps = [
+        replace(COUNCIL, closes_on="2027-01-06", closes_time="13:00"),
+        replace(COUNCIL, closes_on="2027-02-01", confidence="conflict"),
+        replace(COUNCIL, closes_on="2027-01-07", closes_time="09:00"),
+        replace(COUNCIL, closes_on="2027-01-07", closes_time="10:00"),
+    ]
+    for number, window in enumerate(steps):
+        world.now = day(f"2026-12-1{number} 12:00")
+        knows(world, window)
+        world.tick(day(f"2026-12-1{number} 12:30"))
+    assert [("12-12 12:30", "ana", "news")] == went(world)
+    assert ["window:wi-2027-municipal:v4"] == [row.occasion for row in world.enrollments()]
+
+
+def test_a_newer_move_ends_the_news_of_the_older_one(store: Store, tmp_path: Path) -> None:
+    """News that waits for the morning is not sent when it is old by then."""
+    world = World(store, tmp_path, {"moved": MOVED.replace("mail: a,", "at: +1d, mail: a,")})
+    world.apply(day("2026-11-10 12:00"))
+    knows(world, COUNCIL)
+    wants(world, "ana", "municipal")
+    for on, when in (("2027-01-08", "12:00"), ("2027-01-12", "20:00")):
+        world.now = day(f"2026-12-14 {when}")
+        knows(world, replace(COUNCIL, closes_on=on))
+        world.tick(day(f"2026-12-14 {when[:3]}30"))
+    world.tick(day("2026-12-16 12:00"))
+    assert [("12-16 12:00", "ana", "news")] == went(world)
+    found = [(row.occasion[-2:], row.state, row.ended_because) for row in world.enrollments()]
+    assert [("v2", "exited", "window_moved"), ("v3", "finished", None)] == found
+
+
+def test_a_move_from_before_the_first_apply_is_no_news(store: Store, tmp_path: Path) -> None:
+    """A campaign that is applied later does not tell what happened weeks ago."""
+    world = World(store, tmp_path, {"moved": MOVED})
+    world.now = day("2026-11-10 12:00")
+    knows(world, COUNCIL)
+    knows(world, replace(COUNCIL, closes_on="2027-01-08"))
+    wants(world, "ana", "municipal")
+    world.apply(day("2026-11-12 12:00"))
+    world.tick(day("2026-11-12 13:00"))
+    assert [] == world.enrollments()
+
+
+def listed(store: Store, folder: Path, existing: str) -> World:
+    """Three people want a window whose time has come when the countdown is first applied."""
+    body = COUNTDOWN.replace("from: closes - 45d,", f"from: closes - 45d, existing: {existing},")
+    world = World(store, folder, {"countdown": body})
+    world.now = day("2026-12-01 12:00")
+    knows(world, COUNCIL)
+    for name in ("ana", "ben", "cleo"):
+        wants(world, name, "municipal")
+    world.apply(day("2026-12-02 12:00"))
+    return world
+
+
+def test_who_wants_an_open_window_at_the_first_apply_is_passed_over(store: Store, tmp_path: Path) -> None:
+    """`existing: skip` takes in who comes since, and everybody for the next window."""
+    world = listed(store, tmp_path, "skip")
+    world.tick(day("2026-12-02 13:00"))
+    assert {"passed_over"} == {row.state for row in world.enrollments()}
+    wants(world, "dora", "municipal")
+    knows(world, replace(COUNCIL, id="wi-2027-fall", closes_on="2027-01-15"))
+    world.tick(day("2026-12-03 12:00"))
+    world.tick(day("2026-12-03 13:00"))
+    names = {row.id: row.address.partition("@")[0] for row in world.rows("person", "id", "address")}
+    found = sorted((row.window_id[8:], names[row.person_id]) for row in world.enrollments() if row.state == "active")
+    expected = [("fall", name) for name in ("ana", "ben", "cleo", "dora")] + [("municipal", "dora")]
+    assert expected == found
+
+
+def test_a_daily_share_of_an_old_list_comes_in_day_by_day(store: Store, tmp_path: Path) -> None:
+    """Two a day of those who were there; who signs up meanwhile does not wait for them."""
+    world = listed(store, tmp_path, "2/d")
+    world.tick(day("2026-12-02 13:00"))
+    assert 2 == len(world.enrollments())
+    wants(world, "dora", "municipal")
+    for hour in ("14:00", "15:00"):
+        world.tick(day(f"2026-12-02 {hour}"))
+    assert 3 == len(world.enrollments())
+    world.tick(day("2026-12-03 12:00"))
+    assert 4 == len(world.enrollments())
+
+
+def test_an_audience_that_moves_with_time_is_asked_every_day(store: Store, tmp_path: Path) -> None:
+    """Who comes to qualify by waiting enters for a window that is open already."""
+    body = COUNTDOWN.replace('audience: stage != "filed"', "audience: age(signed_up_at) > 7d")
+    world = World(store, tmp_path, {"countdown": body})
+    world.apply(day("2026-11-10 12:00"))
+    knows(world, COUNCIL)
+    wants(world, "ana", "municipal", signed_up_at=day("2026-11-28 12:00"))
+    for when in ("12-01 12:00", "12-05 11:00", "12-06 13:00"):
+        world.tick(day(f"2026-{when}"))
+        assert ([] if when < "12-06" else ["active"]) == [row.state for row in world.enrollments()]
+
+
+def test_every_office_somebody_filed_for_begins_its_own_campaign(store: Store, tmp_path: Path) -> None:
+    """Two papers handed in between two looks are two enrollments, and a condition about the window is asked of each."""
+    body = """\
+entry: {stage: filed, per: filing_window, require: window.office_level != "judicial"}
+steps:
+  - {key: congrats, mail: a, cap: exempt}
+"""
+    world = World(store, tmp_path, {"after": body})
+    world.apply(day("2026-11-10 12:00"))
+    bench = replace(COUNCIL, id="wi-2027-judge", office_level="judicial")
+    knows(world, COUNCIL, SCHOOLS, bench)
+    who = wants(world, "ana")
+    with world.store.begin() as connection:
+        for number, office in enumerate((COUNCIL, SCHOOLS, bench)):
+            record_status(
+                connection, None, who, office.id, "filed", evidence="a test", detail={},
+                now=world.now + timedelta(minutes=number),
+            )  # fmt: skip
+    world.tick(day("2026-12-01 13:00"))
+    assert {f"window:{COUNCIL.id}", f"window:{SCHOOLS.id}"} == {row.occasion for row in world.enrollments()}
+
+
+def test_a_second_office_is_counted_down_to_after_the_first_was_filed_for(world: World) -> None:
+    """Who files for the council and then decides for the school board as well is taken in for it, though they close
+    at the same minute."""
+    knows(world, COUNCIL, SCHOOLS)
+    who = wants(world, "ana", "municipal")
+    world.tick(day("2026-12-01 12:00"))
+    with world.store.begin() as connection:
+        candidacies.set_status(connection, who, COUNCIL.id, "filed", evidence="a test", now=world.now)
+    world.tick(day("2026-12-01 13:00"))
+    with world.store.begin() as connection:
+        add_interests(connection, [(who, Interest("school_board"))], now=world.now)
+    world.tick(day("2026-12-01 14:00"))
+    assert [("exited", COUNCIL.id), ("active", SCHOOLS.id)] == [
+        (row.state, row.window_id) for row in world.enrollments()
+    ]
+
+
+def test_the_window_of_her_own_division_goes_before_the_others(world: World) -> None:
+    """One of the whole state is approximate, so it leads only where there is none of hers."""
+    own = replace(COUNCIL, id="wi-2027-zz-dane", division="ocd-division/country:us/state:wi/county:dane")
+    knows(world, COUNCIL, own)
+    who = wants(world, "ana")
+    with world.store.begin() as connection:
+        add_interests(connection, [(who, Interest("municipal", division=own.division or ""))], now=world.now)
+    world.tick(day("2026-12-01 12:00"))
+    assert [own.id] == [row.window_id for row in world.enrollments()]
+
+
+def test_a_date_behind_the_closing_can_open_a_door(store: Store, tmp_path: Path) -> None:
+    """`from: election - 14d` with `to: election` takes people in long after filing has closed."""
+    body = "entry: {per: filing_window, from: election - 14d, to: election}\nsteps:\n  - {key: vote, mail: a}\n"
+    world = World(store, tmp_path, {"vote": body})
+    world.apply(day("2026-11-10 12:00"))
+    knows(world, COUNCIL)
+    wants(world, "ana", "municipal")
+    for when, entered in (("03-22 12:00", 0), ("03-24 12:00", 1)):
+        world.tick(day(f"2027-{when}"))
+        assert entered == len(world.enrollments())

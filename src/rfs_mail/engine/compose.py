@@ -326,12 +326,18 @@ def is_about_windows(campaign: Campaign) -> bool:
 
 def window_values(about: About) -> dict[str, object]:
     """A filing window as templates are given it; `approximate` where it was found by level and state alone."""
+    before = (
+        {"closed_before_on": about.before.closes_on, "closed_before_time": about.before.closes_time}
+        if about.before
+        else {}
+    )
     moments = {name: split_moment(text) for name, text in about.window.milestones.items()}
     return {
         **about.window.as_values(),
         "milestones": {name: {"on": day, "time": clock} for name, (day, clock) in moments.items()},
         "approximate": about.approximate,
         "version": about.version,
+        **before,
     }
 
 

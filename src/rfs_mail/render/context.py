@@ -30,7 +30,7 @@ PERSON_FIELDS: Final = (
 
 PAGES: Final = ("unsubscribe_url", "preferences_url", "view_url", "base_url")
 
-_MOMENTS: Final = ("opens", "closes")
+_MOMENTS: Final = ("opens", "closes", "closed_before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +185,8 @@ def window_record(given: Mapping[str, object] | Record) -> Record:
     """
     A filing window as templates see it.
 
-    Each of its moments (`opens`, `closes`, every milestone) stands twice: `closes` is the day, `closes_at` the instant
-    on the office's clock, or the day again where no time is known.
+    Each of its moments (`opens`, `closes`, `closed_before`, every milestone) stands twice: `closes` is the day,
+    `closes_at` the instant on the office's clock, or the day again where no time is known.
     """
     if isinstance(given, Record):
         return given

@@ -10,11 +10,11 @@ from rfs_mail.render.context import PAGES, PERSON_FIELDS
 
 _ALWAYS_KNOWN: Final = frozenset({"stage", "signed_up_at"})
 _OCCURRENCE: Final = frozenset({"key", "day", "starts", "has_time", "zone", "name", "about", "note"})
-_CLOCKS: Final = frozenset({"opens_at", "closes_at", *(f"{name}_at" for name in MILESTONES)})
+_CLOCKS: Final = frozenset({"opens_at", "closes_at", "closed_before_at", *(f"{name}_at" for name in MILESTONES)})
 _MAYBE_IN_WINDOW: Final = frozenset(
     {
         "opens", "opens_at", "opens_time", "closes_time", "division", "party_path", "incumbency", "as_of", "election",
-        *MILESTONES, *(f"{name}_at" for name in MILESTONES),
+        "closed_before", "closed_before_at", *MILESTONES, *(f"{name}_at" for name in MILESTONES),
     }
 )  # fmt: skip
 _RECORDS: Final[Mapping[str, frozenset[str]]] = {
@@ -35,7 +35,9 @@ _OFFICE: Final = frozenset({"name", "names", "level", "state", "zone", "jurisdic
 MOMENTS: Final = frozenset({"signed_up_at", "sent_on"})
 """Top-level names that are days or instants."""
 
-MOMENT_FIELDS: Final = frozenset({"starts", "day", "opens", "closes", "election", "as_of", *MILESTONES, *_CLOCKS})
+MOMENT_FIELDS: Final = frozenset(
+    {"starts", "day", "opens", "closes", "closed_before", "election", "as_of", *MILESTONES, *_CLOCKS}
+)
 """Fields of windows and calendar names that are days or instants."""
 
 

@@ -29,7 +29,15 @@ from sqlalchemy import (
 )
 
 from rfs_mail.core.facts import FILED_STATUSES, window_day
-from rfs_mail.core.filing_windows import DOUBTFUL, FilingWindow, Version, WindowChange, split_moment, window_of
+from rfs_mail.core.filing_windows import (
+    DOUBTFUL,
+    FilingWindow,
+    Version,
+    WindowChange,
+    last_move,
+    split_moment,
+    window_of,
+)
 from rfs_mail.core.values import STAGES_OFF_THE_LINE
 from rfs_mail.store.dialect import insert
 from rfs_mail.store.expressions import wanted
@@ -378,11 +386,22 @@ def closing(
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A window that a mail is about. `approximate`: found by office level and state, not by her own division."""
+    """
+    A window that a mail is about. `approximate`: found by office level and state, not by her own division.
+
+    `before` is what people were told of it before its closing moved by more than a day; None where it never did.
+    """
 
     window: FilingWindow
     version: int
     approximate: bool
+    before: FilingWindow | None = None
+
+
+def told_before(connection: Connection, window_ids: Sequence[str]) -> dict[str, FilingWindow]:
+    """Window id -> the window as people were told it before its last move; those that never moved are absent."""
+    moves = {name: last_move(versions) for name, versions in histories(connection, window_ids).items()}
+    return {name: move.before for name, move in moves.items() if move is not None}
 
 
 def of_deliveries(connection: Connection, delivery_ids: Sequence[int]) -> dict[int, tuple[About, ...]]:
@@ -422,11 +441,12 @@ def of_deliveries(connection: Connection, delivery_ids: Sequence[int]) -> dict[i
     own = {row.id: row.window_id for row in connection.execute(select(delivery.c.id, delivery.c.window_id).where(mine))}
     exactly = {(row.id, row.window_id): bool(row.exact) for row in rows}
     stored = {one.window.id: one for one in listing(connection, ids=sorted({*own.values(), *(w for _, w in exactly)}))}
+    before = told_before(connection, [name for name, one in stored.items() if one.version > 1])
     found: dict[int, tuple[About, ...]] = {}
     for one, first in own.items():
         others = [name for (of, name) in exactly if of == one and name != first]
         found[one] = tuple(
-            About(stored[name].window, stored[name].version, not exactly.get((one, name), False))
+            About(stored[name].window, stored[name].version, not exactly.get((one, name), False), before.get(name))
             for name in (first, *others)
             if name in stored
         )
