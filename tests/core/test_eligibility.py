@@ -92,6 +92,16 @@ def test_some_holds_end_with_a_change(facts: dict[str, object], reason: Reason) 
     assert (type(said), said.reason, said.until) == (Hold, reason, None)  # type: ignore[union-attr]
 
 
+def test_a_date_in_doubt_holds_until_somebody_found_out() -> None:
+    """It is asked again every hour, and never behind the time after which it must not go."""
+    doubt = {"doubtful_window": "wi-1", "window_confidence": "conflict"}
+    detail = {"window": "wi-1", "confidence": "conflict"}
+    assert Hold(Reason.HELD_DOUBT, NOW + HOUR, detail) == ask(**doubt)
+    last = FREE.not_after - timedelta(minutes=5)
+    assert Hold(Reason.HELD_DOUBT, FREE.not_after, detail) == ask(**doubt, now=last)
+    assert isinstance(ask(**doubt, now=FREE.not_after + timedelta(seconds=1)), Expire)
+
+
 def test_a_pause_of_the_person_holds_or_ends() -> None:
     """By whether the mail is still good when it is over; one that is over holds nothing."""
     assert ask(paused_until=NOW + DAY) == Hold(Reason.HELD_PAUSED_PERSON, NOW + DAY, {"until": (NOW + DAY).isoformat()})

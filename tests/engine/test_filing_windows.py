@@ -415,3 +415,98 @@ def test_a_date_behind_the_closing_can_open_a_door(store: Store, tmp_path: Path)
     for when, entered in (("03-22 12:00", 0), ("03-24 12:00", 1)):
         world.tick(day(f"2027-{when}"))
         assert entered == len(world.enrollments())
+
+
+def test_a_date_that_becomes_known_is_counted_down_to(store: Store, tmp_path: Path) -> None:
+    """Who passed every step because nobody knew its date, or its hour, takes those that are known and still ahead."""
+    body = """\
+entry: {per: filing_window, from: closes - 45d}
+steps:
+  - {key: papers, at: petition_due - 7d @ 10:00, mail: a}
+  - {key: hours, at: closes - 5h, mail: b, priority: deadline}
+ends: closes + 3d
+"""
+    world = World(store, tmp_path, {"countdown": body})
+    world.apply(day("2026-11-10 12:00"))
+    knows(world, replace(COUNCIL, closes_time=None))
+    wants(world, "ana", "municipal")
+    world.tick(day("2026-12-01 12:00"))
+    assert [("hours", "skipped", "no_closing_time"), ("papers", "skipped", "no_anchor")] == sorted(world.steps())
+    knows(world, COUNCIL)
+    for when in ("2026-12-01 13:00", "2027-01-05 18:00", "2027-01-08 05:00", "2027-01-08 23:00"):
+        world.tick(day(when))
+    assert [("01-05 18:00", "ana", "hours")] == went(world)
+    assert "finished" == world.enrollment().state
+
+
+def test_the_next_step_waits_for_a_date_that_was_passed(store: Store, tmp_path: Path) -> None:
+    """She stands where she stood before, and nothing that went out is repeated."""
+    body = """\
+entry: {per: filing_window, from: closes - 45d}
+steps:
+  - {key: papers, at: petition_due - 7d @ 10:00, mail: a}
+  - {key: news, at: closes - 30d @ 10:00, mail: b}
+  - {key: hours, at: closes - 5h, mail: c, priority: deadline, send: {hours: any}}
+  - {key: after, at: closes + 1d @ 10:00, mail: d}
+ends: closes + 3d
+"""
+    world = World(store, tmp_path, {"countdown": body})
+    world.apply(day("2026-11-10 12:00"))
+    knows(world, replace(COUNCIL, closes_time=None))
+    wants(world, "ana", "municipal")
+    for when in ("2026-12-01 12:00", "2026-12-06 16:00", "2026-12-10 12:00"):
+        world.tick(day(when))
+    assert [("12-06 16:00", "ana", "news")] == went(world)
+    knows(world, replace(COUNCIL, milestones={"petition_due": "2026-12-29 12:00"}))
+    for when in ("2026-12-10 13:00", "2026-12-22 16:00", "2027-01-05 18:00", "2027-01-06 16:00", "2027-01-09 12:00"):
+        world.tick(day(when))
+    expected = [
+        ("01-05 18:00", "ana", "hours"), ("01-06 16:00", "ana", "after"), ("12-06 16:00", "ana", "news"),
+        ("12-22 16:00", "ana", "papers"),
+    ]  # fmt: skip
+    assert expected == went(world)
+
+
+def test_a_closing_nobody_knows_any_more_is_waited_for(world: World) -> None:
+    """A date that is taken back ends nothing: who counts down to it stays, and goes on when it is known again."""
+    knows(world, COUNCIL)
+    wants(world, "ana", "municipal")
+    world.tick(day("2026-11-21 16:00"))
+    world.now = day("2026-12-01 12:00")
+    knows(world, replace(COUNCIL, closes_on="", closes_time=None, confidence="unknown"))
+    for when in ("2026-12-01 13:00", "2026-12-20 12:00"):
+        world.tick(day(when))
+    assert "active" == world.enrollment().state
+    knows(world, COUNCIL)
+    for when in ("2026-12-20 13:00", "2027-01-02 16:00", "2027-01-04 15:00"):
+        world.tick(day(when))
+    assert [("01-02 16:00", "ana", "b"), ("01-04 15:00", "ana", "c"), ("11-21 16:00", "ana", "a")] == went(world)
+
+
+def test_mail_is_held_while_its_date_is_in_doubt(world: World) -> None:
+    """It goes when somebody has found out, if it is not too late, and never while sources disagree."""
+    knows(world, COUNCIL)
+    wants(world, "ana", "municipal")
+    world.tick(day("2026-11-21 16:00"))
+    world.now = day("2027-01-01 12:00")
+    knows(world, replace(COUNCIL, confidence="conflict"))
+    for when in ("01-01 13:00", "01-02 16:00", "01-02 19:00"):
+        world.tick(day(f"2027-{when}"))
+    assert [("b", "queued", "held_doubt")] == [
+        (row.step_key, row.state, row.reason) for row in world.deliveries() if row.step_key == "b"
+    ]
+    knows(world, COUNCIL)
+    world.tick(day("2027-01-02 20:30"))
+    assert ("01-02 20:30", "ana", "b") in went(world)
+
+
+def test_a_change_during_an_outage_passes_nothing_by(world: World) -> None:
+    """A mail that came due while nobody looked, and then a window whose hour was put right: it goes, a little late."""
+    knows(world, COUNCIL)
+    wants(world, "ana", "municipal")
+    world.tick(day("2026-11-21 16:00"))
+    world.now = day("2027-01-02 17:00")
+    knows(world, replace(COUNCIL, closes_time="16:30"))
+    for when in ("01-02 18:00", "01-04 21:00"):
+        world.tick(day(f"2027-{when}"))
+    assert [("01-02 18:00", "ana", "b"), ("01-04 21:00", "ana", "c"), ("11-21 16:00", "ana", "a")] == went(world)

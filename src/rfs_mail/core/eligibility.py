@@ -16,6 +16,9 @@ from rfs_mail.core.send_hours import SendRules, is_open, next_opening
 
 WEEK = timedelta(days=7)
 
+LOOK_AGAIN = timedelta(hours=1)
+"""After so long a mail is asked about again whose filing window is in doubt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
@@ -69,6 +72,9 @@ class Facts:
     touched: bool = False
     window_version: int | None = None
     current_window_version: int | None = None
+    doubtful_window: str = ""
+    """The filing window that it counts down to, where nobody may trust its dates."""
+    window_confidence: str = ""
     rules: SendRules | None = None
     """None: any day, any hour."""
     deadline: bool = False
@@ -152,6 +158,9 @@ def _hold(facts: Facts, caps: Caps, now: datetime) -> Decision | None:
         return Hold(Reason.HELD_FACTS, None)
     if facts.window_version != facts.current_window_version:
         return Hold(Reason.HELD_WINDOW, None, {"old": facts.window_version, "new": facts.current_window_version})
+    if facts.doubtful_window:
+        detail = {"window": facts.doubtful_window, "confidence": facts.window_confidence}
+        return Hold(Reason.HELD_DOUBT, min(now + LOOK_AGAIN, facts.not_after), detail)
     if facts.campaign_state == "paused":
         return Hold(
             Reason.HELD_PAUSED_CAMPAIGN,

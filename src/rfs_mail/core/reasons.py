@@ -47,6 +47,7 @@ class Reason(StrEnum):
     HELD_MORE_URGENT = "held_more_urgent"
     HELD_FACTS = "held_facts"
     HELD_WINDOW = "held_window"
+    HELD_DOUBT = "held_doubt"
     HELD_OPERATOR = "held_operator"
     HELD_WARM_UP = "held_warm_up"
     DEFERRED = "deferred"
@@ -139,6 +140,10 @@ WORDINGS: dict[Reason, Wording] = {
     ),
     Reason.HELD_FACTS: Wording("something about the person just changed and is looked at first"),
     Reason.HELD_WINDOW: Wording("the filing window moved and the plan is being redone"),
+    Reason.HELD_DOUBT: Wording(
+        "nobody may trust the dates of {window} ({confidence})",
+        "Find out, correct its row, and `windows import` it; it goes then, if it is not too late.",
+    ),
     Reason.HELD_OPERATOR: Wording(
         "{operator} takes no more mail from us at present: {because}",
         "goes by itself, {until} at the latest unless {operator} wants less; `relays status` shows how fast it goes",

@@ -11,8 +11,9 @@ The enrollments of a chunk share their work: `when`, branches and waits are one 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from sqlalchemy import Connection
 from rfs_mail import clock
 from rfs_mail.core.campaign import Branch, ChangeStep, Mail, TaskStep, Wait
 from rfs_mail.core.expression import Expression
+from rfs_mail.core.filing_windows import Version
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.script import Script, StepTimes
 from rfs_mail.core.sequence import END, Node
@@ -118,6 +120,7 @@ def advance_chunk(connection: Connection, *, now: datetime, limit: int) -> Advan
 
 
 _NO_ANCHORS = Anchors()
+_UNKNOWN = frozenset({Reason.NO_ANCHOR.value, Reason.NO_CLOSING_TIME.value})
 _NOTHING_FIXED: Mapping[str, str] = {}
 _ENTRY = frozenset({"entry"})
 _OF_WINDOWS = frozenset({*WINDOW_DATES, *MILESTONES})
@@ -177,8 +180,8 @@ class _Work:
     """Calendar name -> its dates ahead, each with itself as the only anchor."""
     windows: dict[str, Anchors] = field(default_factory=dict)
     """Filing window -> its dates and the clock of its office, as they are now."""
-    moved: dict[str, tuple[int, datetime]] = field(default_factory=dict)
-    """Filing window that moved -> its version and when it became so."""
+    said: dict[str, list[Version]] = field(default_factory=dict)
+    """Filing window that changed -> all that it ever said, the oldest first."""
     of_windows: dict[tuple[str, frozenset[str]], Anchors] = field(default_factory=dict)
     """The same, of some names alone: one object for everybody who shares them."""
     queued: int = 0
@@ -210,11 +213,22 @@ class _Work:
     # -- where they stand ----------------------------------------------------------------------------------------------
 
     def _arrive(self, script: Script, group: list[_Traveller]) -> None:
-        """Behind the last step: finished once nothing is awaited any more."""
+        """
+        Behind the last step: finished once nothing is awaited any more.
+
+        Who passed a step of her filing window because its date was not known stays until the campaign ends for her: it
+        may become known.
+        """
         finished = []
+        about = [t.id for t in group if t.row.window_id is not None]
+        hoping = enrollments.with_passed_unknown(self.connection, about) if about else set()
+        hoping |= {step["enrollment_id"] for step in self.steps if about and step["reason"] in _UNKNOWN}
         for traveller in group:
+            ends = self.ends(script, traveller) if traveller.id in hoping else None
             if traveller.waiting_on is not None:
                 traveller.due_at, traveller.planned = None, False
+            elif ends is not None and ends > self.now:
+                traveller.due_at, traveller.planned = ends, True
             else:
                 finished.append(traveller.id)
         self.end(finished, "finished", None, {})
@@ -267,6 +281,9 @@ class _Work:
             return True
         plan, anchors = self.when(script, node, times, traveller)
         if isinstance(plan, Unplannable):
+            if self._closing_unknown(traveller):  # everything hangs on it: she stays, and `replan` calls her
+                traveller.due_at, traveller.planned = None, False
+                return True
             self._pass(traveller, node, plan.reason, plan.detail)
             return False
         if self._missed(script, node, times, traveller, plan):
@@ -356,9 +373,12 @@ class _Work:
             stored = windows.get(self.connection, window_id)
             found = self.windows[window_id] = stored.window.anchors() if stored is not None else _NO_ANCHORS
             if stored is not None and stored.version > 1:
-                moved_at = windows.version_since(self.connection, window_id, stored.version)
-                self.moved[window_id] = stored.version, moved_at or stored.updated_at
+                self.said |= windows.histories(self.connection, [window_id])
         return found
+
+    def _closing_unknown(self, traveller: _Traveller) -> bool:
+        window_id = traveller.row.window_id
+        return window_id is not None and self._window(window_id).get("closes") is None
 
     def _office(self, traveller: _Traveller) -> ZoneInfo | None:
         window_id = traveller.row.window_id
@@ -429,13 +449,29 @@ class _Work:
         return not (script.campaign.entry.late == "catch_up" and self._is_latest_missed(script, node, traveller, plan))
 
     def _passed_by(self, script: Script, times: StepTimes, traveller: _Traveller, plan: Planned) -> int | None:
-        """The version of her window that put this step's time into the past when it came; None: it did not."""
+        """
+        The version of her window that put this step's time into the past when it came; None: it did not.
+
+        A step that came due while an older version stood, and was not taken only because nobody looked, was not passed
+        by: whether it is too late for it, `not_after` says.
+        """
         window_id = traveller.row.window_id
         if window_id is None or not times.names & _OF_WINDOWS or not self._is_fixed(script, times, traveller):
             return None
         self._window(window_id)
-        version, since = self.moved.get(window_id, (0, None))
-        return version if since is not None and plan.due_at < since else None
+        said = self.said.get(window_id)
+        if said is None or plan.due_at >= said[-1].at:
+            return None
+        for version, following in pairwise(said):
+            known = version.window.anchors().only(times.names)
+            then = plan_step(
+                times.at, not_after=None, anchors=known, previous=None, zone=traveller.zone,
+                rules=script.rules.get(traveller.step_key),
+            )  # fmt: skip
+            began = datetime.min.replace(tzinfo=UTC) if version is said[0] else version.at
+            if isinstance(then, Planned) and began <= then.due_at < following.at:
+                return None
+        return said[-1].number
 
     def _is_fixed(self, script: Script, times: StepTimes, traveller: _Traveller) -> bool:
         if times.at is None or times.at.is_relative or times.at.anchor.name == "entry":
@@ -857,6 +893,30 @@ def move_queued(connection: Connection, live: Live, rows: Iterable[AnyRow], *, n
             moves.append((row.delivery_id, due_at, max(due_at, row.mail_not_before or due_at), plan.not_after))
     outbox.move_queued(connection, moves)
     return len(moves)
+
+
+def step_back(connection: Connection, live: Live, rows: Iterable[AnyRow], *, now: datetime) -> int:
+    """
+    Have enrollments take a step after all that was passed because its date was not known; returns how many do.
+
+    `rows` are those of `enrollments.passed_unknown`: each an enrollment with the step in `passed_step`. Where the date
+    is known by now and lies ahead, she stands at that step again, at the first of them; what she did since is on record
+    and is not repeated.
+    """
+    work = _Work(connection, live, now)
+    again: dict[int, tuple[int, str]] = {}
+    forget: list[tuple[int, str]] = []
+    for row in rows:
+        script = live.script_of(connection, row.campaign_id, row.revision_id)
+        node = script.sequence.get(row.passed_step) if script is not None else None
+        if script is None or node is None:
+            continue
+        plan, _ = work.when(script, node, script.times[node.step.key], _Traveller.of(row))
+        if isinstance(plan, Planned) and plan.due_at > now:
+            forget.append((row.id, row.passed_step))
+            again[row.id] = min(again.get(row.id, (node.position, node.step.key)), (node.position, node.step.key))
+    enrollments.stand_again(connection, {one: key for one, (_, key) in again.items()}, forget, now=now)
+    return len(again)
 
 
 # -- looking ahead -----------------------------------------------------------------------------------------------------

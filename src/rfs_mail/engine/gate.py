@@ -24,6 +24,7 @@ from rfs_mail.core.eligibility import (
     Urgent,
     decide,
 )
+from rfs_mail.core.filing_windows import DOUBTFUL
 from rfs_mail.core.lifecycle import DeliveryState
 from rfs_mail.core.local_time import local_date, local_day_start, shift_days
 from rfs_mail.core.reasons import Reason
@@ -133,6 +134,8 @@ def _facts(
                 touched=row.touched,
                 window_version=row.window_version,
                 current_window_version=row.current_window_version,
+                doubtful_window=row.window_id if _counts_down_to_doubt(live, row) else "",
+                window_confidence=row.window_confidence or "",
                 rules=_send_rules(connection, live, row),
                 deadline=row.deadline,
                 counts=row.cap == "count",
@@ -144,6 +147,12 @@ def _facts(
         )
         for row in rows
     ]
+
+
+def _counts_down_to_doubt(live: Live, row: AnyRow) -> bool:
+    """Is this mail about a date that nobody may trust? One about papers that were handed in hangs on none."""
+    script = live.scripts.get(row.campaign_id)
+    return script is not None and script.campaign.entry.kind == "filing_window" and row.window_confidence in DOUBTFUL
 
 
 def _counts_as(row: AnyRow) -> str:

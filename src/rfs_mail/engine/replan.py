@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from rfs_mail.engine.advance import CHUNK as MAILS
-from rfs_mail.engine.advance import backfill, backfilled, move_queued
+from rfs_mail.engine.advance import backfill, backfilled, move_queued, step_back
 from rfs_mail.engine.live import Live, look
 from rfs_mail.store import enrollments, outbox, ticks
 from rfs_mail.store.database import Store
@@ -86,6 +86,8 @@ def _chunk(connection: Connection, live: Live, name: str, now: datetime) -> int 
         if (window := walked_window(walk.key)) is not None:
             enrollments.take_window_versions(connection, name, after=walk.after_person_id, up_to=up_to)
             enrollments.touch_window(connection, name, window, after=walk.after_person_id, up_to=up_to)
+        unknown = enrollments.passed_unknown(connection, name, after=walk.after_person_id, up_to=up_to)
+        step_back(connection, live, unknown, now=now)
         looked = enrollments.forget_plans(connection, name, after=walk.after_person_id, up_to=up_to, now=now)
         backfill(connection, live, name, after=walk.after_person_id, up_to=up_to, now=now)
         queued = outbox.waiting(connection, name, after=walk.after_person_id, up_to=up_to)

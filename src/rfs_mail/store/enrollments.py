@@ -781,6 +781,52 @@ def steps_done(connection: Connection, ids: Sequence[int], step_key: str) -> set
     )
 
 
+def passed_unknown(connection: Connection, campaign_id: str, *, after: int, up_to: int) -> list[AnyRow]:
+    """
+    Steps that active enrollments with ids in `(after, up_to]` passed because a date was not known.
+
+    Rows as `due` gives them, with the step in `passed_step`.
+    """
+    return list(
+        connection.execute(
+            select(*enrollment.c, person.c.zone, person.c.operator, step_done.c.step_key.label("passed_step"))
+            .join(person, person.c.id == enrollment.c.person_id)
+            .join(step_done, step_done.c.enrollment_id == enrollment.c.id)
+            .where(
+                enrollment.c.id > after, enrollment.c.id <= up_to, _of_campaign(campaign_id), _IS_ACTIVE,
+                step_done.c.enrollment_id > after, step_done.c.enrollment_id <= up_to,
+                step_done.c.reason.in_(_UNKNOWN),
+            )
+        )
+    )  # fmt: skip
+
+
+_UNKNOWN = (Reason.NO_ANCHOR.value, Reason.NO_CLOSING_TIME.value)
+
+
+def with_passed_unknown(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Those of the enrollments that passed a step because a date was not known."""
+    passed = select(step_done.c.enrollment_id).where(
+        one_of(connection, step_done.c.enrollment_id, ids), step_done.c.reason.in_(_UNKNOWN)
+    )
+    return set(connection.execute(passed).scalars())
+
+
+def stand_again(
+    connection: Connection, steps: Mapping[int, str], forget: Sequence[tuple[int, str]], *, now: datetime
+) -> None:
+    """Have enrollments stand before these steps again, and take the records `forget` (enrollment, step) away."""
+    for enrollment_id, step_key in forget:
+        mine = (step_done.c.enrollment_id == enrollment_id) & (step_done.c.step_key == step_key)
+        connection.execute(delete(step_done).where(mine))
+    for enrollment_id, step_key in steps.items():
+        connection.execute(
+            update(enrollment)
+            .where(enrollment.c.id == enrollment_id, _IS_ACTIVE)
+            .values(step_key=step_key, planned=False, due_at=now, waiting_since=None)
+        )
+
+
 # -- ending ------------------------------------------------------------------------------------------------------------
 
 
@@ -999,7 +1045,7 @@ def forget_plans(connection: Connection, campaign_id: str, *, after: int, up_to:
             _of_campaign(campaign_id),
             _IS_ACTIVE,
             enrollment.c.waiting_since.is_(None),
-            enrollment.c.due_at.is_not(None),
+            or_(enrollment.c.due_at.is_not(None), enrollment.c.waiting_on.is_(None)),
         )
         .values(planned=False, due_at=now)
     ).rowcount

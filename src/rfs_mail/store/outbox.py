@@ -471,6 +471,7 @@ def _gate() -> Select[Any]:
             delivery.c.deadline,
             delivery.c.cap,
             delivery.c.not_after,
+            delivery.c.window_id,
             delivery.c.window_version,
             person.c.zone,
             person.c.mailbox,
@@ -490,6 +491,7 @@ def _gate() -> Select[Any]:
             campaign.c.state_by,
             campaign.c.state_because,
             filing_window.c.version.label("current_window_version"),
+            filing_window.c.confidence.label("window_confidence"),
             exists().where(touched.c.person_id == delivery.c.person_id).label("touched"),
         )
         .select_from(delivery)

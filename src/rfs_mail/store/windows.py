@@ -174,16 +174,6 @@ def known_since(connection: Connection, window_ids: Sequence[str]) -> dict[str, 
     return found
 
 
-def version_since(connection: Connection, window_id: str, version: int) -> datetime | None:
-    """When a window came to its version; None where that was not written down."""
-    since: datetime | None = connection.execute(
-        select(func.min(filing_window_version.c.at)).where(
-            filing_window_version.c.window_id == window_id, filing_window_version.c.version == version
-        )
-    ).scalar_one()
-    return since
-
-
 def doubtful(connection: Connection, *, now: datetime) -> list[AnyRow]:
     """Windows that may still be ahead and that no countdown may trust: id, confidence, closes_on."""
     ahead = or_(ByCodePoint(filing_window.c.closes_on) >= window_day(now).isoformat(), filing_window.c.closes_on == "")
