@@ -458,3 +458,12 @@ def test_the_shipped_mails_count_nothing_by_hand(tmp_path: Path) -> None:
     assert [] == [
         finding for finding in check_project(load_project(shipped(tmp_path))) if finding.code == "counted-by-hand"
     ]
+
+
+def test_a_countdown_that_no_cancelled_window_ends_is_a_warning(tmp_path: Path) -> None:
+    """Otherwise people go on hearing of an election that was called off; the warning says what to write."""
+    text = WINDOW + "  - {key: a, mail: hello}\n"
+    codes = [finding.code for finding in _found(tmp_path / "without", text)]
+    assert ["no-cancel"] == [code for code in codes if code == "no-cancel"]
+    ended = text + 'exit:\n  - when: window.status == "cancelled"\n'
+    assert "no-cancel" not in [finding.code for finding in _found(tmp_path / "with", ended)]

@@ -172,3 +172,24 @@ def test_who_wanted_it_as_it_was_is_affected_too(world: World) -> None:
             connection.execute(TABLES["interest"].insert().values(person_id=who, office_level=level, at=world.now))
     found = read(world, row().replace("school_board", "judicial"))
     assert ([one.people for one in found.moved], found.people) == ([2], 2)
+
+
+def test_a_date_in_doubt_is_a_task_until_somebody_found_out(world: World) -> None:
+    """One task a version, done by itself when a file says what is right; a window that is over asks for nothing."""
+    head = HEAD.replace("confidence,source", "source,confidence")
+    line = "{},WI,school_board,2026-12-01,{},17:00,,America/Chicago,https://x.example,{},2027-04-06,board,\n"
+
+    def says(closes: str, confidence: str, name: str = "wi") -> None:
+        path = world.folder / "windows.csv"
+        path.write_text(head + line.format(name, closes, confidence), encoding="utf-8")
+        engine.apply_import(world.store, engine.read_file(world.store, path, now=world.now), by="ana", now=world.now)
+
+    says("2027-01-05", "conflict")
+    says("2027-01-06", "conflict")
+    says("2026-11-02", "unknown", name="old")
+    found = [(row.key, row.state) for row in world.rows("task", "key", "state")]
+    assert [("window:wi:v2", "done"), ("window:wi:v3", "open")] == found
+    says("2027-01-06", "official")
+    assert {"done"} == {row.state for row in world.rows("task", "state")}
+    (first, *_) = world.rows("task", "title")
+    assert "Find out when filing closes for board in WI (sources disagree), then `windows import`: wi" == first.title

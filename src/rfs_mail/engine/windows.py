@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from rfs_mail.core.facts import window_day
 from rfs_mail.core.filing_windows import (
+    DOUBTFUL,
     OFFICE_LEVELS,
     FilingWindow,
     Given,
@@ -36,9 +37,14 @@ from rfs_mail.engine.live import Live, look, zone_of
 from rfs_mail.engine.replan import plan_anew, window_walk
 from rfs_mail.engine.signup_file import open_signup_file
 from rfs_mail.errors import NotFoundError, UsageError
-from rfs_mail.store import windows
+from rfs_mail.store import tasks, windows
 from rfs_mail.store.database import Store
 from rfs_mail.store.types import AnyRow
+
+FINDERS = "research"
+"""Who gets the task to find out a date."""
+
+FOUND_WITHIN = timedelta(days=2)
 
 PAST_TOLD = timedelta(days=1)
 """A window that closed longer ago is passed over where people are counted."""
@@ -234,11 +240,39 @@ def apply_import(
                 overtaken.append(change.new.id)
             else:
                 versions[change.new.id] = version
+                _have_found_out(connection, change.new, version, by=by, now=now)
                 if change.moves:
                     _begin_replan(connection, change.new.id, version, now)
         if pause is not None:
             pause()
     return Applied(versions, tuple(overtaken))
+
+
+def _have_found_out(connection: Connection, window: FilingWindow, version: int, *, by: str, now: datetime) -> None:
+    """A window ahead whose dates nobody may trust is a task, until a later version says what is right."""
+    tasks.settle(connection, f"window:{window.id}:", by=by, note=f"version {version} was imported", now=now)
+    over = window.closes_on and window.closes_on < window_day(now).isoformat()
+    if window.confidence not in DOUBTFUL or window.status == "cancelled" or over:
+        return
+    what = " ".join(part for part in (window.office or window.office_level, "in", window.jurisdiction or window.state))
+    why = "sources disagree" if window.confidence == "conflict" else "nobody knows"
+    closes = window.closes_at()
+    tasks.make(
+        connection,
+        [
+            {
+                "key": f"window:{window.id}:v{version}",
+                "person_id": 0,
+                "title": f"Find out when filing closes for {what} ({why}), then `windows import`: {window.id}",
+                "for": FINDERS,
+                "due_at": min(now + FOUND_WITHIN, closes)
+                if closes is not None and closes > now
+                else now + FOUND_WITHIN,
+                "state": "open",
+                "created_at": now,
+            }
+        ],
+    )
 
 
 def _begin_replan(connection: Connection, window_id: str, version: int, now: datetime) -> None:

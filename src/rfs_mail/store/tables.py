@@ -648,8 +648,9 @@ class Task(SQLModel, table=True):
     )
     id: int | None = _id()
     key: str = _text()
-    """enrollment and step, or answer and delivery: one task an occasion."""
+    """enrollment and step, answer and delivery, or window and version: one task an occasion."""
     person_id: int = _ref(index=True)
+    """0 where it is about a filing window and nobody in particular."""
     campaign_id: str | None = None
     enrollment_id: int | None = _ref(null=True)
     title: str = _text()

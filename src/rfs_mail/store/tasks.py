@@ -25,11 +25,13 @@ def make(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
 def search(
     connection: Connection, *, state: str | None = "open", for_: str | None = None, limit: int = 500
 ) -> list[AnyRow]:
-    """Tasks with the address and names of their people, the nearest due first."""
+    """Tasks with the address and names of their people, if they are about one, the nearest due first."""
     statement = select(
         *task.c, person.c.address, person.c.given_name, person.c.family_name, person.c.state.label("place")
     )
-    statement = statement.join(person, person.c.id == task.c.person_id).order_by(task.c.due_at, task.c.id).limit(limit)
+    statement = (
+        statement.outerjoin(person, person.c.id == task.c.person_id).order_by(task.c.due_at, task.c.id).limit(limit)
+    )
     if state is not None:
         statement = statement.where(task.c.state == state)
     if for_ is not None:
@@ -41,3 +43,10 @@ def close(connection: Connection, task_id: int, *, state: str, by: str, note: st
     """Open -> done or dropped; False where there is no such open task."""
     statement = update(task).where(task.c.id == task_id, task.c.state == "open")
     return connection.execute(statement.values(state=state, closed_at=now, closed_by=by, note=note)).rowcount == 1
+
+
+def settle(connection: Connection, key_prefix: str, *, by: str, note: str, now: datetime) -> int:
+    """Close the open tasks whose key begins so: what they ask for is answered. Returns how many were open."""
+    mine = (task.c.key >= key_prefix) & (task.c.key < key_prefix + "~")
+    statement = update(task).where(mine, task.c.state == "open")
+    return connection.execute(statement.values(state="done", closed_at=now, closed_by=by, note=note)).rowcount

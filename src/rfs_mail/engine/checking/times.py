@@ -84,6 +84,13 @@ def _entry(bench: Bench, draft: Draft) -> None:
                 (draft.path, "entry", name),
                 f"nobody has entered yet, so it cannot count from {what}. Write: {allowed[entry.kind]} - 5d",
             )
+    if entry.kind == "filing_window" and not any("window.status" in one.when for one in draft.campaign.exit):
+        bench.tell(
+            "warning",
+            "no-cancel",
+            (draft.path, "entry", "per"),
+            "a window that is called off ends nothing here. Write: exit: [{when: 'window.status == \"cancelled\"'}]",
+        )
     if begin is not None and end is not None and provably_before(end, begin):
         bench.tell("error", "order", (draft.path, "entry", "to"), "comes before `from`, so nobody could enter.")
 
