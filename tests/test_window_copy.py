@@ -19,7 +19,7 @@ from tests.render_samples import ADA, NOBODY, ROOT, body_of, context_for, read_f
 FILES = read_folder(ROOT / "templates")
 RENDERER = Renderer()
 LANGUAGES = ("en", "es")
-DAYS_FROM_OPENING = {"soon": -7, "open": 0, "half": 17}
+DAYS_FROM_OPENING = {"soon": -7, "open": 0, "open_short": 0, "half": 17}
 MAILS = sorted(DAYS_FROM_OPENING)
 OPENS = date(2026, 12, 1)
 WISCONSIN: Mapping[str, object] = {

@@ -252,14 +252,15 @@ def test_whose_clock_it_is_matters() -> None:
         ("2026-12-08 10:00", "2026-12-08 10:00", "2026-12-08 10:00"),
         ("2026-12-08 08:00", "2026-12-08 09:00", "2026-12-07 19:00"),
         ("2026-12-08 21:00", "2026-12-09 09:00", "2026-12-08 19:00"),
-        ("2026-12-06 10:00", "2026-12-07 09:00", "2026-12-05 19:00"),  # Sunday: Monday, or Saturday
+        ("2026-12-06 10:00", "2026-12-07 09:00", "2026-12-05 10:00"),  # Sunday: Monday, or the same hour of Saturday
+        ("2026-12-06 22:00", "2026-12-07 09:00", "2026-12-05 19:00"),  # Sunday night: an hour that no day has
         ("2026-12-07 08:00", "2026-12-07 09:00", "2026-12-05 19:00"),  # before Monday opens
         ("2026-12-31 23:30", "2027-01-01 09:00", "2026-12-31 19:00"),  # over the turn of the year
         ("2028-02-29 22:00", "2028-03-01 09:00", "2028-02-29 19:00"),
     ],
 )
 def test_the_nearest_permitted_times(local: str, later: str, earlier: str) -> None:
-    """Later is the next opening; earlier is an hour before the last hours end, so that there is time to send."""
+    """Later is the next opening; earlier the same hour of a day with mail, or an hour before the last hours end."""
 
     def at(text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).astimezone(UTC)

@@ -336,7 +336,7 @@ def test_the_ends_of_the_calendar_are_a_reason(day: date) -> None:
     ("text", "expected", "rolled"),
     [
         ("closes - 3d @ 10:00", "2027-01-02 10:00", None),  # a Saturday
-        ("closes - 2d @ 10:00", "2027-01-02 19:00", "earlier"),  # Sunday: Saturday evening
+        ("closes - 2d @ 10:00", "2027-01-02 10:00", "earlier"),  # Sunday: Saturday at that hour
         ("closes - 1d @ 08:00", "2027-01-02 19:00", "earlier"),  # too early on Monday: Saturday
         ("closes - 1d @ 21:00", "2027-01-04 19:00", "earlier"),
         ("closes - 10h", "2027-01-04 19:00", "earlier"),
@@ -346,8 +346,8 @@ def test_the_ends_of_the_calendar_are_a_reason(day: date) -> None:
         ("nrfod + 5d @ 10:00", "2026-11-16 09:00", "later"),  # Sunday: Monday
         ("entry + 1d @ 10:00", "2026-11-23 09:00", "later"),  # entered on Saturday
         ("2026-12-06 @ 10:00", "2026-12-07 09:00", "later"),
-        ("2026-12-07 - 1d @ 10:00", "2026-12-05 19:00", "earlier"),
-        ("custom.call_date - 4d @ 10:00", "2026-12-05 19:00", "earlier"),
+        ("2026-12-07 - 1d @ 10:00", "2026-12-05 10:00", "earlier"),
+        ("custom.call_date - 4d @ 10:00", "2026-12-05 10:00", "earlier"),
         ("custom.call_date @ 07:00", "2026-12-10 09:00", "later"),
     ],
 )
@@ -362,7 +362,7 @@ def test_mail_rolls_to_permitted_hours(text: str, expected: str, rolled: Literal
     [
         ("opens", "2026-12-01 09:00", None),
         ("opens - 7d", "2026-11-24 09:00", None),
-        ("opens - 9d", "2026-11-21 19:00", "earlier"),  # a Sunday
+        ("opens - 9d", "2026-11-21 09:00", "earlier"),  # a Sunday
         ("opens + 5d", "2026-12-07 09:00", "later"),  # a Sunday
         ("nrfod", "2026-11-10 09:00", None),
     ],
@@ -389,7 +389,7 @@ def test_rules_without_limits_change_nothing() -> None:
 def test_a_roll_earlier_may_lie_in_the_past_of_entry() -> None:
     """Where only Mondays are permitted, a Friday's mail before a deadline goes the Monday before."""
     mondays = SendRules(parse_days("Mon"), DEFAULT_RULES.hours)
-    assert due("closes - 4d @ 10:00", rules=mondays) == at("2026-12-28 19:00", CHICAGO)
+    assert due("closes - 4d @ 10:00", rules=mondays) == at("2026-12-28 10:00", CHICAGO)
 
 
 # -- until when --------------------------------------------------------------------------------------------------------

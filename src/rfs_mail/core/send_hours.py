@@ -79,6 +79,11 @@ class SendRules:
     days: SendDays = ANY_DAY
     hours: SendHours = ANY_HOUR
 
+    @property
+    def opens_at(self) -> time:
+        """The first minute of the day at which mail may leave."""
+        return time(self.hours.start // 60, self.hours.start % 60)
+
     def __str__(self) -> str:
         return f"{self.days} {self.hours}"
 
@@ -280,14 +285,21 @@ def next_opening(instant: datetime, rules: SendRules, zone: ZoneInfo) -> datetim
 
 def last_opening(instant: datetime, rules: SendRules, zone: ZoneInfo) -> datetime:
     """
-    The latest instant at or before this one at which mail may leave (UTC).
+    The instant before this one at which mail may leave that fits best what was meant (UTC).
 
-    An instant that is open stays. Else it is LEAD before the hours end, or their first minute where they are shorter.
-    Raises OverflowError at the start of the calendar (year 1).
+    An instant that is open stays. On a day without mail it is the same hour of the last day with mail. Outside the
+    hours, it is LEAD before the last hours end, or their first minute where they are shorter. Raises OverflowError at
+    the start of the calendar (year 1).
     """
     if is_open(instant, rules, zone):
         return instant.astimezone(UTC)
-    day = instant.astimezone(zone).date()
+    local = instant.astimezone(zone)
+    day = local.date()
+    if local.weekday() not in rules.days.weekdays:
+        for offset in range(1, _SEARCH_DAYS):
+            same = local_instant(day - timedelta(days=offset), local.time(), zone)
+            if is_open(same, rules, zone):
+                return same
     for offset in range(_SEARCH_DAYS):
         earlier = day - timedelta(days=offset)
         for opening in reversed(_openings(earlier, rules, zone)):

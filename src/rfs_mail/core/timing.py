@@ -240,6 +240,10 @@ def _plan(
         if isinstance(placed, _Day) and local_date(opening, zone) == placed.day:
             due = opening
         elif at.counts_down:
+            if isinstance(placed, _Day):
+                due = local_instant(
+                    placed.day, rules.opens_at, zone
+                )  # of a day without an hour, the first that mail has
             due, rolled = last_opening(due, rules, zone), "earlier"
         else:
             due, rolled = opening, "later"
