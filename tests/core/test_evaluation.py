@@ -208,6 +208,18 @@ def test_another_path_onto_the_ballot_has_to_be_said() -> None:
         assert holds("wants(window)", who) is expected, (mine, path, incumbency)
 
 
+def test_who_lives_in_a_county_lives_in_its_division() -> None:
+    """By the name of the county or by its Open Civic Data id; a place within it may not be hers."""
+    dane = "ocd-division/country:us/state:wi/county:dane"
+    for county, division, expected in (
+        ("Dane", dane, True), ("Dane County", dane, True), ("Rock", dane, False), (None, dane, False),
+        ("Dane", "Dane", True), ("Dane", f"{dane}/council_district:4", False), ("Dane", None, True),
+        ("Orleans Parish", "ocd-division/country:us/state:wi/parish:orleans", True),
+    ):  # fmt: skip
+        window = WindowFact("w1", {"state": "WI", "division": division})
+        assert holds("lives_in(window)", facts({"state": "WI", "county": county}, window=window)) is expected, county
+
+
 def test_only_windows_ahead_count_without_one() -> None:
     """Closed and cancelled ones do not, and `closes_within` looks at the day."""
     interests = (Interest("county", "WI"),)

@@ -37,6 +37,8 @@ HAPPENINGS = (
     ("replied", ("",), ("",)),
 )
 """Name, what it may be about, what may have been said."""
+OF_DANE = "ocd-division/country:us/state:wi/county:dane"
+COUNTIES = ("Dane", "Dane County", "dane", "Rock", "", "Doña Ana")
 DAYS = (0, 1, 2, 7, 13, 14, 29, 30, 31, 60, 179, 181, 400)
 
 
@@ -80,7 +82,7 @@ class Crowd:
                     "id": window_id,
                     "jurisdiction": "x",
                     "state": self.random.choice((*STATES, "")),
-                    "division": self.maybe(("Dane", "")),
+                    "division": self.maybe(("Dane", "", OF_DANE)),
                     "office_level": self.random.choice(LEVELS),
                     "office": "Board",
                     "election_on": self.random.choice(("2026-11-03", "2027-04-06", "")),
@@ -121,7 +123,7 @@ class Crowd:
                 "given_name": self.maybe(TEXTS),
                 "family_name": self.maybe(TEXTS),
                 "state": self.maybe(STATES),
-                "county": self.maybe(TEXTS),
+                "county": self.maybe((*TEXTS, *COUNTIES)),
                 "zip": self.maybe(("02139", "53703")),
                 "lang": self.maybe(("en", "es", "es-US")),
                 "birth_year": self.maybe((1980, 1990, 1991, 1995, 2000)),

@@ -129,7 +129,7 @@ def test_sql_and_python_agree_inside_enrollments(store: Store) -> None:
 def test_every_sample_means_the_same_in_both(store: Store) -> None:
     """Each sample by itself, asked of crowds in which it holds for some and not for others."""
     answers: defaultdict[str, set[bool]] = defaultdict(set)
-    for seed in range(4):
+    for seed in range(2, 6):
         with passing(store) as connection:
             Crowd(seed, NOW, size=30).insert(connection)
             facts = {

@@ -72,5 +72,28 @@ def _same_path(mine: str, theirs: str | None) -> bool:
 
 
 def lives_in(home_state: str | None, county: str | None, *, state: str, division: str | None) -> bool:
-    """Does somebody of this state and county live where the window is? A division is compared with the county."""
-    return bool(state) and home_state == state and (not division or division == county)
+    """
+    Does somebody of this state and county live where the window is?
+
+    A division is compared with the county, by its name or by its Open Civic Data id; a smaller place is never hers.
+    """
+    if not state or home_state != state:
+        return False
+    return not division or division == county or division in county_divisions(state, county or "")
+
+
+def county_divisions(state: str, county: str) -> tuple[str, ...]:
+    """The Open Civic Data ids that a county or parish of this name has: `Dane County` is `.../state:wi/county:dane`."""
+    slug = _lower(county).replace(" ", "_")
+    for word in COUNTY_WORDS:
+        slug = slug.replace(f"_{word}", "")
+    place = f"ocd-division/country:us/state:{_lower(state)}"
+    return tuple(f"{place}/{word}:{slug}" for word in COUNTY_WORDS) if slug else ()
+
+
+COUNTY_WORDS: Final = ("county", "parish")
+
+
+def _lower(text: str) -> str:
+    """Lower case as SQLite has it: of ASCII letters alone."""
+    return "".join(chr(ord(one) + 32) if "A" <= one <= "Z" else one for one in text)

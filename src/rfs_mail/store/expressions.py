@@ -64,7 +64,7 @@ from rfs_mail.core.facts import (
     today_in,
     window_day,
 )
-from rfs_mail.core.interest import COMMON_PATHS, WIDER_LEVELS
+from rfs_mail.core.interest import COMMON_PATHS, COUNTY_WORDS, WIDER_LEVELS
 from rfs_mail.core.vocabulary import LINE
 from rfs_mail.store.json_values import ByCodePoint, JsonKind, JsonValue, Number
 from rfs_mail.store.tables import TABLES
@@ -507,12 +507,19 @@ class _Writer:
         return self.some_window(asked, fits, interest)
 
     def lives_in(self, asked: Asked) -> ColumnElement[bool]:
+        county = self.person.c.county
+        slug = func.replace(func.lower(county), " ", "_")
+        for word in COUNTY_WORDS:
+            slug = func.replace(slug, f"_{word}", "")
+        place = literal("ocd-division/country:us/state:") + func.lower(self.person.c.state)
+        of_county = [place + f"/{word}:" + func.nullif(slug, "") for word in COUNTY_WORDS]
+
         def fits(window: FromClause) -> list[ColumnElement[bool]]:
             division = window.c.division
             return [
                 window.c.state != "",
                 window.c.state == self.person.c.state,
-                or_(division.is_(None), division == "", division == self.person.c.county),
+                or_(division.is_(None), division == "", division == county, *(division == one for one in of_county)),
             ]
 
         return self.some_window(asked, fits)
