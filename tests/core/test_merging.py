@@ -6,6 +6,7 @@ from itertools import count, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rfs_mail.core.interest import WANTS, Interest
 from rfs_mail.core.merging import Draft, Known, Standing, decide, standing
 from rfs_mail.core.person import parse_address
 from rfs_mail.core.signups import Signup
@@ -100,3 +101,18 @@ def test_who_may_mail_somebody_is_said_with_the_reason() -> None:
     assert standing(stopped, "rfs", {}) == Standing(frozenset(), "stopped")
     withdrawn = Draft(1, b"x", withdrawn=frozenset({"rfs"}))
     assert standing(withdrawn, "rfs", {}) == Standing(frozenset(), "unsubscribed")
+
+
+def test_an_older_row_does_not_bring_back_what_was_said_anew() -> None:
+    """Since she or staff said all that she wants, only rows of that moment and later add to it; others are merged."""
+    maria = Draft(id=7, hash=b"m", fields={}, provenance={WANTS: (DAY + timedelta(days=1)).isoformat()})
+    board = (Interest("school_board"),)
+    rows = [
+        Signup(line, parse_address("maria@example.org"), b"m", str(line), DAY + timedelta(days=line), {}, {},
+               interests=board)
+        for line in range(3)
+    ]  # fmt: skip
+    known = Known({}, {"maria@example.org": maria}, {7: maria}, {}, {})
+    decision = decide(rows, known, source="web", entity="rfs", ids=count(8))
+    assert [1, 2] == [row.line for _, row in decision.interests]
+    assert ["merged"] * 3 == [outcome.kind for outcome in decision.outcomes]

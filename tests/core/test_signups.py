@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rfs_mail.core.campaign import FieldSpec
+from rfs_mail.core.interest import Interest
 from rfs_mail.core.signup_columns import Columns, match_columns
 from rfs_mail.core.signups import (
     EVERY,
@@ -77,6 +78,44 @@ def test_a_bare_id_is_not_taken_for_the_submission() -> None:
     assert match_columns(["id", "email"], {}).unused == ("id",)
 
 
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        ("Office interest", "office_level"),
+        ("What office are you interested in?", "office_level"),
+        ("office_sought", "office_level"),
+        ("Cargo de interés", "office_level"),
+        ("Office State", "office_state"),
+        ("OCD division ID", "office_division"),
+        ("Election year", "election_year"),
+        ("Año de la elección", "election_year"),
+        ("Party path", "party_path"),
+        ("Incumbent?", "incumbent"),
+    ],
+)
+def test_columns_about_an_office_are_known(header: str, field: str) -> None:
+    """By the headings of forms and exports; the state she lives in stays a column of its own."""
+    assert {"email": 0, "state": 1, field: 2} == match_columns(["email", "state", header], {}).fields
+
+
+def test_race_is_not_an_office() -> None:
+    """On most lists it is a question about the person."""
+    assert ("Race",) == match_columns(["email", "Race"], {}).unused
+
+
+def test_a_declared_field_keeps_its_column() -> None:
+    """A project's own office_interest goes on as it was, unless the column is given to the interest, or to both."""
+    header = ["email", "Office interest"]
+    kept = match_columns(header, FIELDS)
+    assert ({"email": 0, "custom.office_interest": 1}, "custom.office_interest") == (kept.fields, kept.custom_office)
+    given_away = match_columns(header, FIELDS, {"office_level": "office interest"})
+    assert ({"email": 0, "office_level": 1}, None) == (given_away.fields, given_away.custom_office)
+    both = match_columns(header, FIELDS, {"office_level": "#2", "office_interest": "#2"})
+    assert {"email": 0, "office_level": 1, "custom.office_interest": 1} == both.fields
+    beside = match_columns([*header, "Office sought"], FIELDS)
+    assert ({"email": 0, "custom.office_interest": 1, "office_level": 2}, None) == (beside.fields, beside.custom_office)
+
+
 def test_what_is_mapped_by_hand_comes_first() -> None:
     """By name, by what it looks like, and by number."""
     header = ["Mail", "Work E-mail", "What do you want?", "x"]
@@ -142,6 +181,25 @@ def test_a_row_is_a_sign_up() -> None:
     }
     assert (said.custom, said.tags, said.external_id) == ({"office_interest": "school_board"}, ("a", "b"), "77")
     assert (said.at, said.consent_text, said.notes) == (datetime(2026, 11, 3, 5, tzinfo=UTC), "I agree", ())
+
+
+def test_a_row_says_what_she_wants_to_run_for() -> None:
+    """Apart from where she lives; what cannot be read is told with its line, and the row goes on."""
+    header = "email,state,office_sought,office_state,election_year"
+    said = signup(header, "maya@example.org,WI,School board; dog catcher,MN,2027")
+    assert {"state": "WI"} == said.fields
+    assert (Interest("school_board", "MN", election_year=2027),) == said.interests
+    assert [(2, "office_level", "dog catcher", "dropped")] == [note[:4] for note in said.notes]
+    assert () == signup(header, "maya@example.org,WI,,N/A,-").interests
+
+
+def test_the_same_row_with_another_office_is_another_sign_up() -> None:
+    """What she wants belongs to what a row says, and a row without it has the key that it always had."""
+    plain = signup("email", "maya@example.org", fields={})
+    board, council = (signup("email,office", f"maya@example.org,{office}") for office in ("school board", "council"))
+    assert 3 == len({plain.key, board.key, council.key})
+    assert plain.key == signup("email,office", "maya@example.org,not sure").key
+    assert board.key == signup("email,office", "maya@example.org,School Board").key
 
 
 def test_blank_cells_say_nothing() -> None:

@@ -9,6 +9,7 @@ import pytest
 from rfs_mail.core.filing_windows import FilingWindow, compare
 from rfs_mail.core.interest import Interest
 from rfs_mail.engine.filings import record_status
+from rfs_mail.engine.import_signups import import_signups
 from rfs_mail.engine.windows import Effect, Import, apply_import
 from rfs_mail.store import candidacies, events, windows
 from rfs_mail.store.database import Store
@@ -510,3 +511,24 @@ def test_a_change_during_an_outage_passes_nothing_by(world: World) -> None:
     for when in ("01-02 18:00", "01-04 21:00"):
         world.tick(day(f"2027-{when}"))
     assert [("01-02 18:00", "ana", "b"), ("01-04 21:00", "ana", "c"), ("11-21 16:00", "ana", "a")] == went(world)
+
+
+def test_an_import_takes_people_into_the_countdown(world: World, tmp_path: Path) -> None:
+    """Whoever names an office that closes where she lives, or where she says; the others do not enter."""
+    knows(world, COUNCIL, SCHOOLS)
+    world.now = day("2026-12-01 12:00")
+    file = tmp_path / "form.csv"
+    file.write_text(
+        "email,state,office interest,office state\n"
+        "home@example.org,WI,City Council,\n"
+        "away@example.org,MN,Junta escolar,Wisconsin\n"
+        "other@example.org,WI,Judge,\n"
+        "elsewhere@example.org,MN,City Council,\n"
+    )
+    import_signups(
+        world.store, file, source="form", entity="rfs", consent_text="Yes", secret=b"s" * 32, fields={}, now=world.now
+    )
+    world.tick(day("2026-12-01 12:00"))
+    names = {row.id: row.address.partition("@")[0] for row in world.rows("person", "id", "address")}
+    entered = [("away", "window:wi-2027-school"), ("home", "window:wi-2027-municipal")]
+    assert entered == sorted((names[row.person_id], row.occasion) for row in world.enrollments())

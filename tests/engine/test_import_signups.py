@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from rfs_mail.core.campaign import Campaign, Entity, Entry, FieldSpec, Mail, ReleaseContent, Step, Topic
+from rfs_mail.core.interest import Interest
 from rfs_mail.engine import import_batches
 from rfs_mail.engine.import_signups import ImportReport, import_signups
 from rfs_mail.errors import UsageError
 from rfs_mail.store.database import Store
+from rfs_mail.store.interests import interests_of, set_interests
 from rfs_mail.store.people import find_person
 from rfs_mail.store.releases import Draft, save_release
 from rfs_mail.store.suppressions import suppress
@@ -260,6 +262,70 @@ def test_dropped_values_are_written_down(store: Store, folder: Path) -> None:
     with Path(report.dropped_file).open(newline="") as file:
         rows = [(row["line"], row["field"], row["value"]) for row in csv.DictReader(file)]
     assert rows == [("2", "state", "Ontario"), ("2", "custom.office_interest", "dog catcher")]
+
+
+def wanted(store: Store, name: str) -> tuple[Interest, ...]:
+    """What somebody wants to run for."""
+    with store.read() as connection:
+        person = find_person(connection, f"{name}@example.org")
+        assert person is not None
+        return interests_of(connection, [person.id]).get(person.id, ())
+
+
+def test_what_people_want_comes_in(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of rows about one person all of it, each once, over batches; what cannot be read is told and written down."""
+    monkeypatch.setattr(import_batches, "BATCH", 2)
+    text = (
+        "email,state,Office sought,office_state\n"
+        "maya@example.org,WI,School Board,\n"
+        "tom@example.org,WI,dog catcher,\n"
+        "MAYA@example.org,,mayor; school board,\n"
+        "luis@example.org,TX,Junta escolar,NM\n"
+        "ana@example.org,TX,,\n"
+    )
+    report = load(store, write(folder, text))
+    assert (5, 4, 1, 0, 0) == figures(report)
+    assert (Interest("school_board"), Interest("municipal")) == wanted(store, "maya")
+    assert (Interest("school_board", "NM"),) == wanted(store, "luis")
+    assert () == wanted(store, "tom") == wanted(store, "ana")
+    assert report.dropped_file is not None
+    assert 'state_lower",dog catcher' in Path(report.dropped_file).read_text()
+    assert "office_level" in report.columns
+    before = size(store, "interest"), size(store, "touched")
+    assert (5, 0, 0, 5, 0) == figures(load(store, write(folder, text)))
+    assert before == (size(store, "interest"), size(store, "touched"))
+
+
+def test_an_import_adds_to_what_people_want_and_takes_nothing_away(store: Store, folder: Path) -> None:
+    """A later form adds; one from before the day she said it all herself does not bring back what she left out."""
+    head = "email,office,signed_up_at\n"
+    load(store, write(folder, f"{head}maya@example.org,mayor,2026-11-01\n"))
+    load(store, write(folder, f"{head}maya@example.org,school board,2026-11-02\nmaya@example.org,,2026-11-03\n"))
+    assert (Interest("municipal"), Interest("school_board")) == wanted(store, "maya")
+    with store.begin() as connection:
+        maya = find_person(connection, "maya@example.org")
+        assert maya is not None
+        set_interests(connection, maya.id, [Interest("county")], now=NOW)
+    load(store, write(folder, f"{head}maya@example.org,mayor,2026-11-04\n"))
+    assert (Interest("county"),) == wanted(store, "maya")
+    load(store, write(folder, f"{head}maya@example.org,judge,2026-11-24\n"), now=NOW + timedelta(days=2))
+    assert (Interest("county"), Interest("judicial")) == wanted(store, "maya")
+
+
+def test_a_trial_writes_down_nothing_that_people_want(store: Store, folder: Path) -> None:
+    """And says what it could not read."""
+    report = load(store, write(folder, "email,office\nmaya@example.org,mayor\nben@example.org,boss\n"), dry_run=True)
+    assert 0 == size(store, "interest")
+    assert [("office_level", 3)] == [(note.field, note.line) for note in report.notes]
+
+
+def test_a_field_that_takes_the_column_of_an_office_is_told(store: Store, folder: Path) -> None:
+    """A project's own field keeps it, and whoever wonders about a countdown that does not begin learns how."""
+    report = load(store, write(folder, "email,Office interest\nmaya@example.org,county\n"))
+    assert () == wanted(store, "maya")
+    assert ['--map office_level="Office interest"'] == [
+        said[said.index("--map") :] for said in report.warnings if "--map" in said
+    ]
 
 
 def test_what_is_beside_the_file_is_never_overwritten(store: Store, folder: Path) -> None:

@@ -1,10 +1,15 @@
 """What people want: there once each, replaced as a whole where she says so herself, and their people asked again."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from rfs_mail.core.interest import Interest
+import pytest
+
+from rfs_mail.core.interest import WANTS, Interest
+from rfs_mail.errors import NotFoundError
 from rfs_mail.store.database import Store
-from rfs_mail.store.interests import add_interests, interests_of, set_interests
+from rfs_mail.store.interests import add_interests, add_many, interests_of, set_interests
+from rfs_mail.store.people import get_person
+from rfs_mail.store.tables import TABLES
 from tests.recipients import add_person, touched
 
 BOARD = Interest("school_board", "WI", election_year=2027)
@@ -33,3 +38,29 @@ def test_who_says_it_herself_replaces_what_we_knew(store: Store, now: datetime) 
         assert {who: (COUNCIL,)} == interests_of(connection, [who])
         assert set_interests(connection, who, [], now=now) is True
         assert {} == interests_of(connection, [who])
+
+
+def test_many_at_once_are_there_once(store: Store, now: datetime) -> None:
+    """With the date each was said; what is there already, and what comes twice in one go, is not written again."""
+    with store.begin() as connection:
+        who, other = (add_person(connection, f"{name}@example.org", now=now) for name in ("maya", "ben"))
+        add_interests(connection, [(who, BOARD)], now=now)
+        before, later = touched(connection), now + timedelta(days=1)
+        add_many(connection, [(who, BOARD, later), (who, COUNCIL, later), (other, BOARD, later), (other, BOARD, now)])
+        add_many(connection, [])
+        assert {who: (BOARD, COUNCIL), other: (BOARD,)} == interests_of(connection, [who, other])
+        dates = connection.execute(TABLES["interest"].select().order_by(TABLES["interest"].c.id))
+        assert [now, later, later] == [row.at for row in dates]
+        assert before == touched(connection)
+
+
+def test_it_is_noted_when_she_said_it_all(store: Store, now: datetime) -> None:
+    """Also where it is what we knew: older rows of an import have nothing to add then."""
+    with store.begin() as connection:
+        who = add_person(connection, "maya@example.org", now=now, provenance={"state": "2026-01-01"})
+        set_interests(connection, who, [], now=now)
+        person = get_person(connection, who)
+        assert person is not None
+        assert {"state": "2026-01-01", WANTS: now.isoformat()} == person.provenance
+        with pytest.raises(NotFoundError):
+            set_interests(connection, who + 1, [BOARD], now=now)

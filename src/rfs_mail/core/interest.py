@@ -16,6 +16,9 @@ WIDER_LEVELS: Final[Mapping[str, tuple[str, ...]]] = {
 COMMON_PATHS: Final = ("nonpartisan", "major_party")
 """The ways onto a ballot that somebody means who names none: another one is a choice that she has to tell us."""
 
+WANTS: Final = "wants"
+"""In a person's provenance: when all that she wants to run for was last said as a whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interest:

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
+from rfs_mail.core.interest import WANTS
 from rfs_mail.core.signups import EVERY, Signup, weigh
 from rfs_mail.core.values import Stage
 from rfs_mail.core.zones import zone_of
@@ -112,6 +113,8 @@ class Decision:
     consents: list[tuple[Draft, Signup]] = field(default_factory=list)
     stages: list[tuple[Draft, Signup]] = field(default_factory=list)
     """Prospects who have now signed up, by this row."""
+    interests: list[tuple[Draft, Signup]] = field(default_factory=list)
+    """Rows that say what somebody wants to run for, but for those from before she or staff said it all anew."""
     touched: list[Draft] = field(default_factory=list)
     """Everyone with a row that was not known, once."""
 
@@ -167,6 +170,8 @@ def decide(batch: Sequence[Signup], known: Known, *, source: str, entity: str, i
         if external_id is not None:
             owned[external_id] = draft
         decision.signups.append((draft, signup))
+        if signup.interests and draft.provenance.get(WANTS, "") <= signup.at.isoformat():
+            decision.interests.append((draft, signup))
         if not draft.touched:
             draft.touched = True
             decision.touched.append(draft)

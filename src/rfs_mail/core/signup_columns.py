@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from rfs_mail.core.campaign import FieldSpec
+from rfs_mail.core.interest_words import OFFICE_COLUMNS
 from rfs_mail.errors import UsageError
 
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -37,6 +38,23 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "signedupat", "signupdate", "signupat", "datesignedup", "createdat", "createddate", "datecreated", "created",
         "submittedat", "submissiondate", "datesubmitted", "timestamp", "dateadded", "date",
     ),
+    "office_level": (
+        "officelevel", "officeinterest", "officesinterest", "officeofinterest", "officesofinterest", "interestedoffice",
+        "officesought", "officessought", "officeinterestedin", "officesinterestedin", "desiredoffice",
+        "targetoffice", "candidateoffice", "officetype", "runningfor", "officerunningfor", "officeyouarerunningfor",
+        "whatofficeareyouinterestedin", "whatofficesareyouinterestedin", "whichofficeareyouinterestedin",
+        "whichofficesareyouinterestedin", "whatofficeareyourunningfor", "whatofficeareyouconsidering",
+        "whatofficewouldyouliketorunfor", "whatareyourunningfor", "racesought", "raceofinterest", "office", "offices",
+        "cargodeinteres", "cargo", "quecargoteinteresa", "quecargoleinteresa",
+    ),
+    "office_state": ("officestate", "stateofoffice", "racestate", "electionstate", "stateyouwouldrunin"),
+    "office_division": ("officedivision", "ocddivision", "ocddivisionid", "ocdid", "divisionid"),
+    "election_year": (
+        "electionyear", "yearofelection", "electioncycle", "yearrunning", "runyear", "whatyearareyourunning",
+        "whenareyourunning", "whendoyouplantorun", "anodelaeleccion", "anodeeleccion",
+    ),
+    "party_path": ("partypath", "ballotpath", "runningas", "pathtotheballot"),
+    "incumbent": ("incumbent", "incumbency", "isincumbent", "areyouanincumbent", "currentlyholdsoffice", "holdsoffice"),
 }  # fmt: skip
 """Field -> the headers it is known by, letters and digits only; the best first."""
 
@@ -53,6 +71,14 @@ class Columns:
     similar: tuple[tuple[str, ...], ...]
     """Groups of columns that may be the same thing twice (`Phone`, `Phone #`); the one that is used comes first."""
 
+    @property
+    def custom_office(self) -> str | None:
+        """The custom field that took a column called like one of `office_level`, where there is no other of that."""
+        if "office_level" in self.fields:
+            return None
+        custom = (field for field in self.fields if field.startswith("custom."))
+        return next((field for field in custom if _bare(self.named()[field]) in ALIASES["office_level"]), None)
+
     def named(self) -> dict[str, str]:
         """Field -> the header of its column."""
         return {field: self.header[column] for field, column in self.fields.items()}
@@ -67,6 +93,8 @@ def match_columns(
     """
     Match a file's header: what `mapping` (field -> column) says, else field names, else aliases, else custom fields.
 
+    What somebody wants to run for stands behind them: a custom field that a project calls `office_interest` keeps its
+    column, unless `mapping` gives that column to `office_level`.
     A column in `mapping` is written as in the header, or `#3` for the third. Raises UsageError where a name is not
     known, with the nearest, and where no column holds the address.
     """
@@ -77,10 +105,13 @@ def match_columns(
         found[_known_field(field, fields, aliases)] = _column(wanted, names, bare)
     told = set(found.values())
     taken = set(told)
+    declared = {_bare(slug) for slug in fields}
     for field, known_as in aliases.items():
         if field in found:
             continue
         for alias in known_as:
+            if alias in declared and field in OFFICE_COLUMNS:
+                continue
             if alias in bare and bare.index(alias) not in taken:
                 found[field] = bare.index(alias)
                 taken.add(found[field])

@@ -12,6 +12,8 @@ from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
 
 from rfs_mail.core.campaign import FieldSpec
+from rfs_mail.core.interest import Interest
+from rfs_mail.core.interest_words import NOTHING, OFFICE_COLUMNS, Said, interests_of_cells
 from rfs_mail.core.person import Address, address_hash, parse_address, role_account, typo_hint
 from rfs_mail.core.person_fields import (
     MAX_NAME,
@@ -71,6 +73,8 @@ class Signup(NamedTuple):
     consent_text: str | None = None
     """What the person agreed to, word for word; None without consent."""
     notes: tuple[Note, ...] = ()
+    interests: tuple[Interest, ...] = ()
+    """What the row says she wants to run for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class RowReader:
             for slug, spec in sorted(fields.items())
             if f"custom.{slug}" in at
         )
+        wants = {name: at[name] for name in OFFICE_COLUMNS if name in at}
+        self._wants = _Wants(wants) if wants else None
         self._default_at = terms.signed_up_at or terms.now
         self._without_consent = terms.consent_text is None
         self._prefix = f"{terms.entity}\x1f{0 if self._without_consent else 1}"
@@ -179,6 +185,11 @@ class RowReader:
                 notes.append(Note(line, "tags", _shown(cells[self._tags]), "dropped", read.reason))
             else:
                 tags = read
+        interests: tuple[Interest, ...] = ()
+        if self._wants is not None:
+            interests, remarks = self._wants.read(cells)
+            if remarks:
+                notes += [Note(line, one.field, _shown(one.value), one.kind, one.reason) for one in remarks]
         at, own_date = self._when(line, cells, notes)
         external_id: str | None = None
         if self._external is not None:
@@ -192,11 +203,12 @@ class RowReader:
         key = (
             external_key(external_id, terms.entity, consent=not self._without_consent)
             if external_id is not None
-            else self._digest(address, hashed, at if own_date else None, fields, custom, tags)
+            else self._digest(address, hashed, at if own_date else None, fields, custom, tags, interests)
         )
         return Signup(
-            line, address, hashed, key, at, fields, custom, tags, external_id, terms.consent_text, tuple(notes)
-        )
+            line, address, hashed, key, at, fields, custom, tags, external_id, terms.consent_text, tuple(notes),
+            interests,
+        )  # fmt: skip
 
     def _when(self, line: int, cells: list[str], notes: list[Note]) -> tuple[datetime, bool]:
         """When the person signed up, and whether the row says so itself."""
@@ -249,6 +261,7 @@ class RowReader:
         fields: Mapping[str, Value],
         custom: Mapping[str, Value],
         tags: tuple[str, ...],
+        interests: tuple[Interest, ...],
     ) -> str:
         """
         The key of a row without an id of its own: 96 bits over what it says, in an order of our own.
@@ -268,6 +281,9 @@ class RowReader:
             parts += map(str, custom.values())
             parts.append("\x1e")
             parts += tags
+        if interests:
+            parts.append("\x1e")
+            parts += map(repr, interests)
         said = "\x1f".join(parts).encode("utf-8", "surrogatepass")
         return hashed[:4].hex() + blake2b(said, digest_size=12).hexdigest()
 
@@ -291,6 +307,30 @@ class _Cells(dict[str, Value | Mended | Refused | None]):
         said = None if text.lower() in self._blanks else self._reader(text)
         if len(self) < _REMEMBERED and len(cell) < MAX_NAME:
             self[cell] = said
+        return said
+
+
+class _Wants:
+    """Reads the cells about an office together, and remembers what they said: most rows say one of a few things."""
+
+    def __init__(self, columns: Mapping[str, int]) -> None:
+        self._names = tuple(columns)
+        self._columns = tuple(columns.values())
+        self._known: dict[tuple[str, ...], Said] = {}
+
+    def read(self, cells: Sequence[str]) -> Said:
+        """What one row says she wants to run for."""
+        written = tuple([cells[column] for column in self._columns])
+        said = self._known.get(written)
+        if said is None:
+            filled = {
+                name: text
+                for name, cell in zip(self._names, written, strict=True)
+                if (text := cell.strip()).lower() not in _BLANKS
+            }
+            said = interests_of_cells(filled) if filled else NOTHING
+            if len(self._known) < _REMEMBERED and sum(map(len, written)) < MAX_NAME:
+                self._known[written] = said
         return said
 
 

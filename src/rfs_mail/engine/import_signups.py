@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from rfs_mail.core.campaign import FieldSpec
 from rfs_mail.core.csv_rows import BadRow
 from rfs_mail.core.merging import Outcome
-from rfs_mail.core.signup_columns import match_columns
+from rfs_mail.core.signup_columns import Columns, match_columns
 from rfs_mail.core.signups import Note, Rejection, RowReader, Signup, Terms
 from rfs_mail.engine.import_batches import FIRST, Turns, in_batches
 from rfs_mail.engine.import_report import ImportReport, Tally
@@ -98,7 +98,7 @@ def import_signups(
             rejected_file=rejected_file,
             notes=tally.notes(),
             dropped_file=dropped_file,
-            warnings=_warnings(opened, columns.fields, signed_up_at),
+            warnings=_warnings(opened, columns, signed_up_at),
             people=tally.people,
             may_be_mailed_by=tally.may(),
             may_not_be_mailed=tally.may_not(),
@@ -121,8 +121,16 @@ def _shown_path(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _warnings(opened: SignupFile, fields: Mapping[str, int], signed_up_at: datetime | None) -> tuple[str, ...]:
+def _warnings(opened: SignupFile, columns: Columns, signed_up_at: datetime | None) -> tuple[str, ...]:
     said = []
+    fields = columns.fields
+    custom = columns.custom_office
+    if custom is not None:
+        header = columns.named()[custom]
+        said.append(
+            f"{header!r} went into the field {custom} of fields.yaml, so it is not what people want to run for, and "
+            f'starts no countdown. If it should: --map office_level="{header}"'
+        )
     if "signed_up_at" not in fields and signed_up_at is None:
         said.append(
             "No column says when people signed up, so all of them count as signed up now. "

@@ -9,7 +9,19 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Dialect, Table, Text, Update, bindparam, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Insert,
+    Table,
+    Text,
+    Update,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rfs_mail.store.types import BigId, to_microseconds
@@ -99,7 +111,7 @@ def update_many(
         connection.exec_driver_sql(f"UPDATE {table.name} SET {settings} WHERE id = {mark}{still}", given)
 
 
-def execute_ready(connection: Connection, statement: Update, rows: Sequence[Mapping[str, Any]]) -> None:
+def execute_ready(connection: Connection, statement: Update | Insert, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     Run one statement for each row of values that are ready for the driver: instants by `instants()`, JSON as text.
 
@@ -118,7 +130,7 @@ def execute_ready(connection: Connection, statement: Update, rows: Sequence[Mapp
 
 
 @lru_cache(maxsize=64)
-def _compiled(statement: Update, dialect: Dialect) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+def _compiled(statement: Update | Insert, dialect: Dialect) -> tuple[str, tuple[str, ...], dict[str, Any]]:
     """Its text, its parameters in order (none: by name), and the values that stand in it. Constants are plain."""
     compiled = statement.compile(dialect=dialect)
     constants = {name: value for name, value in compiled.params.items() if not compiled.binds[name].required}

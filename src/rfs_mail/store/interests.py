@@ -10,8 +10,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, exists, select
 
-from rfs_mail.core.interest import Interest
+from rfs_mail.core.interest import WANTS, Interest
+from rfs_mail.store.dialect import execute_ready, instants
 from rfs_mail.store.events import touch
+from rfs_mail.store.people import date_field
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import BigId, Instant
 
@@ -59,8 +61,35 @@ def add_interests(connection: Connection, said: Iterable[tuple[int, Interest]], 
     return news
 
 
+def add_many(connection: Connection, said: Sequence[tuple[int, Interest, datetime]]) -> None:
+    """
+    Write what many people (by id) said, and when, beside what they said before, by one statement for all of them.
+
+    What somebody has said already is not written again. Touching them is the caller's.
+    """
+    if said:
+        at = instants(connection)
+        execute_ready(
+            connection,
+            _ADD,
+            [
+                {
+                    "person": person_id, "office_level": one.office_level, "state": one.state,
+                    "division": one.division, "election_year": one.election_year, "party_path": one.party_path,
+                    "incumbent": one.incumbent, "now": at(when),
+                }
+                for person_id, one, when in said
+            ],
+        )  # fmt: skip
+
+
 def set_interests(connection: Connection, person_id: int, wanted: Sequence[Interest], *, now: datetime) -> bool:
-    """Have somebody want exactly this; False where she does already, and then nothing is written."""
+    """
+    Have somebody want exactly this; False where she does already, and then no interest is written.
+
+    Either way it is noted that she said it now: what an import brings from before that day adds nothing.
+    """
+    date_field(connection, person_id, WANTS, now=now)
     before = interests_of(connection, [person_id]).get(person_id, ())
     if set(before) == set(wanted):
         return False

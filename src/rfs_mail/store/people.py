@@ -114,6 +114,16 @@ def set_fields(
     return tuple(changed)
 
 
+def date_field(connection: Connection, person_id: int, name: str, *, now: datetime) -> None:
+    """
+    Note in a person's provenance that something of hers was said now; her row is held until the transaction ends.
+
+    Raises NotFoundError for no such person.
+    """
+    provenance = {**_locked(connection, person_id)["provenance"], name: now.isoformat()}
+    connection.execute(update(_person).where(_person.c.id == person_id).values(provenance=provenance))
+
+
 def set_stage(
     connection: Connection,
     person_id: int,

@@ -19,6 +19,7 @@ from rfs_mail.core.operators import operator
 from rfs_mail.core.signups import EVERY, Signup
 from rfs_mail.core.zones import zone_of
 from rfs_mail.store.dialect import among, insert_many, instants, json_text, new_ids, update_many
+from rfs_mail.store.interests import add_many
 from rfs_mail.store.tables import TABLES
 
 _person, _signup = TABLES["person"], TABLES["signup"]
@@ -223,6 +224,7 @@ def _write(
     )
     tags = [(draft.id, tag, at(row.at)) for draft, row in decision.signups if row.tags for tag in row.tags]
     insert_many(connection, _tag, ("person_id", "tag", "at"), tags, again="ignore")
+    add_many(connection, [(draft.id, one, row.at) for draft, row in decision.interests for one in row.interests])
     insert_many(connection, _touched, ("person_id",), [(draft.id,) for draft in decision.touched])
 
 
