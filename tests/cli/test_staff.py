@@ -210,6 +210,25 @@ def test_setting_fields_is_checked_before_anything_is_written(desk: Desk) -> Non
     assert desk.says(*ben, "zip=", "untag=vip") == "ben@example.org: zip, untag vip set.\n"
 
 
+def test_staff_say_what_somebody_wants(desk: Desk) -> None:
+    """All of it, one thing more, and nothing; a slip changes nothing and names the nearest word."""
+    ben = ("people", "set", "ben@example.org")
+    assert "Nearest: school_board" in desk.says(*ben, "zip=43004", "wants=school_bord in WI", code=2)
+    assert export(desk, "ben@example.org")["person"][0]["zip"] is None
+    assert desk.says(*ben, "wants=school board in WI 2027; mayor") == (
+        "ben@example.org: wants set.\nben@example.org wants school_board in WI 2027; municipal.\n"
+    )
+    assert "nothing changed" in desk.says(*ben, "wants=municipal; school_board in Wisconsin 2027")
+    assert desk.says(*ben, "wants+=Judge as independent").endswith("; municipal; judicial as unaffiliated.\n")
+    rows = export(desk, "ben@example.org")["interest"]
+    assert [row["office_level"] for row in rows] == ["school_board", "municipal", "judicial"]
+    assert "school_board" in desk.says("people", "show", "ben@example.org")
+    assert desk.says(*ben, "wants=") == "ben@example.org: wants set.\nben@example.org wants nothing that we know of.\n"
+    desk.says(*ben, "wants=any")
+    desk.says("people", "erase", "ben@example.org", "--yes")
+    assert desk.world.rows("interest", "id") == []
+
+
 def test_staff_record_what_happened(desk: Desk) -> None:
     """A happening is an event that expressions see; an unknown calendar name is refused before anything is written."""
     assert "in the calendar" in desk.says("people", "set", "ben@example.org", "attended=nowhere", "zip=1", code=2)

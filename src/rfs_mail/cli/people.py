@@ -149,19 +149,26 @@ def _print_moments(moments: list[Moment], zone: str, nothing: str) -> None:
 def set_(
     email: Email,
     assignments: Annotated[
-        list[str], typer.Argument(metavar="FIELD=VALUE..", help="stage=filed state=WI custom.NAME=x tag=WORD")
+        list[str],
+        typer.Argument(metavar="FIELD=VALUE..", help='stage=filed state=WI "wants=school_board in WI" tag=WORD'),
     ],
     window: Annotated[
         str | None, typer.Option(metavar="ID", help="The filing window a stage is about.", show_default=False)
     ] = None,
 ) -> None:
-    """Set fields of a person. FIELD= clears a field; tag=WORD and untag=WORD put a tag on and take it off."""
+    """Set fields of a person. FIELD= clears a field; tag=WORD and untag=WORD put a tag on and take it off.
+
+    wants="OFFICE [in STATE] [at DIVISION] [YEAR] [as PARTY_PATH] [incumbent]; ..." is all that somebody wants to run
+    for; wants+= adds to it, and wants= takes everything back.
+    """
     app = current_app()
     changed = desk.set_fields(app.store, email, assignments, window=window, by=app.whoami, now=app.now())
     if changed.fields:
         typer.echo(f"{changed.address}: {', '.join(changed.fields)} set.")
     elif window is None:
         typer.echo(f"{changed.address}: it was so already; nothing changed.")
+    if changed.wants is not None:
+        typer.echo(f"{changed.address} wants {plain('; '.join(changed.wants)) or 'nothing that we know of'}.")
     if window is not None:
         typer.echo(f"{changed.address}: noted for the filing window {window}.")
 

@@ -1,4 +1,4 @@
-"""What staff change by hand about one person: fields, the stage, what happened with a window, all mail stopped."""
+"""What staff change by hand about one person: fields, the stage, what she wants, what happened, all mail stopped."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from rfs_mail.core.campaign import FieldSpec
+from rfs_mail.core.interest import Interest
+from rfs_mail.core.interest_words import read_wants, say_interest
 from rfs_mail.core.person_fields import Refused, read_value
 from rfs_mail.core.values import Stage
 from rfs_mail.engine import feedback, naming
@@ -16,6 +18,7 @@ from rfs_mail.engine.windows import find_window
 from rfs_mail.errors import UsageError
 from rfs_mail.store import events, people, suppressions
 from rfs_mail.store.database import Store
+from rfs_mail.store.interests import add_interests, interests_of, set_interests
 
 _STATUSES = tuple(
     stage.value
@@ -33,6 +36,8 @@ class Changed:
 
     address: str
     fields: tuple[str, ...]
+    wants: tuple[str, ...] | None = None
+    """What she wants to run for now, where that was among the assignments."""
 
 
 def set_fields(
@@ -41,6 +46,7 @@ def set_fields(
     """
     Set fields of a person from `FIELD=VALUE` texts: an empty value clears the field, `tag=x` and `untag=x` are tags.
 
+    `wants=` says all that she wants to run for, `wants+=` one thing more (`core.interest_words.GRAMMAR`).
     `registered=`, `attended=` and `missed=` record what happened with a calendar name (`attended=intro_call`),
     `event=NAME` any other happening. With a window, `stage` is recorded about that window. Raises UsageError for what
     cannot be read, before anything is written.
@@ -50,6 +56,7 @@ def set_fields(
         live = look(connection)
         specs = live.content.fields if live is not None else {}
         happened, assignments = _happened(assignments, live)
+        wishes, assignments = _wishes(assignments)
         values, tags = _read(assignments, specs, now)
         source = f"staff ({by})"
         stage = values.pop("stage", None)
@@ -82,7 +89,35 @@ def set_fields(
                 else people.remove_tag(connection, person.id, word)
             )
             changed += [f"{'tag' if wanted else 'untag'} {word}"] if done else []
-    return Changed(person.address, tuple(changed))
+        wants = None
+        if wishes:
+            news = [_want(connection, person.id, said, add=add, now=now) for add, said in wishes]
+            changed += ["wants"] if any(news) else []
+            wants = tuple(map(say_interest, interests_of(connection, [person.id]).get(person.id, ())))
+    return Changed(person.address, tuple(changed), wants)
+
+
+def _wishes(assignments: Sequence[str]) -> tuple[list[tuple[bool, tuple[Interest, ...]]], list[str]]:
+    """What she wants, each as (beside what she wanted before?, what was said), and the assignments that are left."""
+    wishes: list[tuple[bool, tuple[Interest, ...]]] = []
+    rest: list[str] = []
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals or name.strip() not in ("wants", "wants+"):
+            rest.append(text)
+            continue
+        said = read_wants(value)
+        if isinstance(said, Refused):
+            raise UsageError(f"{name.strip()}: {said.reason}.")
+        wishes.append((name.strip() == "wants+", said))
+    return wishes, rest
+
+
+def _want(connection: Connection, person_id: int, said: Sequence[Interest], *, add: bool, now: datetime) -> bool:
+    """Write down what somebody wants; False where that is no news."""
+    if add:
+        return bool(add_interests(connection, [(person_id, one) for one in said], now=now))
+    return set_interests(connection, person_id, said, now=now)
 
 
 _HAPPENINGS = ("registered", "attended", "missed")
@@ -137,7 +172,7 @@ def _read(
         if name == "stage":
             values[name] = _stage(value.strip())
             continue
-        known = [*people.FIELDS, "stage", *(f"custom.{slug}" for slug in specs)]
+        known = [*people.FIELDS, "stage", "wants", *(f"custom.{slug}" for slug in specs)]
         if name not in known:
             raise UsageError(f"A person has no field {name!r}.{naming.hint(name, known)} Fields: {', '.join(known)}.")
         if not value.strip():
