@@ -17,6 +17,7 @@ import pytest
 import yaml
 from jinja2 import ChainableUndefined, Environment, nodes
 
+from rfs_mail.core.office_words import read_offices
 from rfs_mail.core.send_hours import DEFAULT_RULES, SendRules, parse_days, parse_rate, parse_send_hours
 from rfs_mail.core.times import TimeNames, parse_time
 
@@ -356,5 +357,8 @@ def test_sample_sign_ups_have_the_traps_of_a_real_file() -> None:
         "jin.park@example.con"
     ]
     assert [row["zip"] for row in rows if len(row["zip"]) != 5] == ["2139"]
-    allowed = set(_yaml(ROOT / "campaigns" / "fields.yaml")["office_interest"]["values"])
-    assert {row["office_interest"] for row in rows} <= allowed | {""}
+    said = {row["office_interest"]: read_offices(row["office_interest"]) for row in rows if row["office_interest"]}
+    assert ["Senate"] == [text for text, read in said.items() if read.unread]
+    assert ["Milwaukee school board"] == [text for text, read in said.items() if read.among_words]
+    wanting = {row["state"] for row in rows if row["office_interest"] and said[row["office_interest"]].levels}
+    assert {"WI", "TX", "MS"} <= wanting

@@ -7,7 +7,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rfs_mail.cli import app
+from rfs_mail.core.interest import Interest
 from rfs_mail.store.database import Store
+from rfs_mail.store.interests import interests_of
 from rfs_mail.store.people import find_person
 
 ROOT = Path(__file__).parents[2]
@@ -71,13 +73,23 @@ def test_json_is_one_document_with_the_same_figures(folder: Path) -> None:
 
 def test_columns_and_dates_are_taken_from_the_command(folder: Path, sqlite_store: Store) -> None:
     """--map by name and number, --signed-up-at for rows without a date."""
-    words = ("--map", "email=Who", "--map", "office_interest=#2", "--signed-up-at", "2026-03-01")
-    result = run(folder, "Who,What\nmaya@example.org,School Board\n", *CONSENT, *words)
+    words = (
+        "--map",
+        "email=Who",
+        "--map",
+        "how_heard=#2",
+        "--map",
+        "office_level=Run for",
+        "--signed-up-at",
+        "2026-03-01",
+    )
+    result = run(folder, "Who,What,Run for\nmaya@example.org,Friend,School Board\n", *CONSENT, *words)
     assert result.exit_code == 0, result.output
     with sqlite_store.read() as connection:
         maya = find_person(connection, "maya@example.org")
-    assert maya is not None
-    assert maya.custom == {"office_interest": "school_board"}
+        assert maya is not None
+        assert interests_of(connection, [maya.id]) == {maya.id: (Interest("school_board"),)}
+    assert maya.custom == {"how_heard": "friend"}
     assert maya.signed_up_at is not None
     assert maya.signed_up_at.isoformat() == "2026-03-01T05:00:00+00:00"
 

@@ -57,6 +57,7 @@ def init(
     for command, why in (
         ("check", "look the campaigns over"),
         ("apply", "make the campaigns live: who signs up from now on is welcomed"),
+        ("windows import data/filing_deadlines.csv", "when filing opens and closes, to be counted down to"),
         ('signups import data/signups_example.csv --source example --entity rfs --consent "I want to hear from you"',
          "a few sample people"),
         ("tick", "one pass: enroll, render, send into the folder inbox/"),

@@ -34,6 +34,7 @@ class Someone:
     lang: str
     birth_year: int
     office: str
+    """Which office she thinks of, in her words; what a few write is none that can be told."""
     endorsable: bool
     signed_up_at: datetime
     group: str
@@ -139,7 +140,17 @@ _DOMAINS = (
     "example.org", "example.org", "example.com", "example.com", "example.net", "mail.example.org", "post.example.com",
     "inbox.example.net", "home.test", "letters.test",
 )  # fmt: skip
-_OFFICES = ("school_board", "city_council", "county", "state_legislature", "special_district", "not_sure", "not_sure")
+_UNDECIDED = ("Not sure yet", "not sure", "not sure", "undecided", "I don't know", "any"), ("No sé", "no estoy segura")
+_OFFICES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("School Board", "school board", "school_board", "School Board; City Council"), ("Junta escolar",)),
+    (("City Council", "city council", "mayor", "Town board, or school board"), ("Concejo municipal", "alcaldesa")),
+    (("County Commissioner", "county board", "county"), ("comisionada del condado",)),
+    (("State House", "State Senate", "state legislature", "Senate"), ("Senado estatal", "legislatura", "Senado")),
+    (("Library board", "special_district", "park district", "Judge"), ("distrito especial", "jueza")),
+    _UNDECIDED,
+    _UNDECIDED,
+)
+"""What people write where a form asks which office they think of, in English and in Spanish; a kind of office each."""
 _PLAIN = str.maketrans("áéíóúñëé'", "aeiounee.")
 
 
@@ -167,7 +178,7 @@ def make_people(size: Size, seed: int = SEED) -> list[Someone]:
 
 def _maria() -> Someone:
     return Someone(
-        "Maria", "Alvarez", MARIA, "WI", "Milwaukee", "53204", "en", 1991, "school_board", True,
+        "Maria", "Alvarez", MARIA, "WI", "Milwaukee", "53204", "en", 1991, "School Board", True,
         datetime(2026, 11, 10, 1, 40, tzinfo=UTC), "early",
     )  # fmt: skip
 
@@ -183,11 +194,18 @@ def _someone(rng: Random, taken: set[str], group: str, at: datetime) -> Someone:
     taken.add(address)
     _, state, county, digits = rng.choices(_PLACES, _WEIGHTS)[0]
     dead = rng.random() < {"older": 0.03, "form": 0.01, "burst": 0.01}.get(group, 0.005)
+    number = rng.randrange(1, 99)
+    lang = "es" if rng.random() < 0.08 else "en"
     return Someone(
-        given, family, address, state, county, f"{digits}{rng.randrange(1, 99):02}",
-        "es" if rng.random() < 0.08 else "en", rng.randrange(1962, 2008), rng.choice(_OFFICES), rng.random() < 0.55, at,
-        group, dead=dead, slow=not dead and rng.random() < 0.015, scanned=not dead and rng.random() < 0.03,
+        given, family, address, state, county, f"{digits}{number:02}", lang, rng.randrange(1962, 2008),
+        _in_words(rng.choice(_OFFICES)[lang == "es"], address), rng.random() < 0.55, at, group,
+        dead=dead, slow=not dead and rng.random() < 0.015, scanned=not dead and rng.random() < 0.03,
     )  # fmt: skip
+
+
+def _in_words(spellings: Sequence[str], address: str) -> str:
+    """One of several spellings, always the same for one person, and drawn from nothing that anything else hangs on."""
+    return Random(f"{SEED} office {address}").choice(spellings)
 
 
 _WEIGHTS = tuple(place[0] for place in _PLACES)
