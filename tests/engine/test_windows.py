@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from rfs_mail.core.filing_windows import FilingWindow
+from rfs_mail.core.interest import Interest
 from rfs_mail.engine import windows as engine
 from rfs_mail.engine.windows import Applied, Import
 from rfs_mail.store import windows
 from rfs_mail.store.database import Store
+from rfs_mail.store.interests import add_interests
 from rfs_mail.store.tables import TABLES
 from tests.recipients import add_delivery
 from tests.world import World, at
@@ -193,3 +195,16 @@ def test_a_date_in_doubt_is_a_task_until_somebody_found_out(world: World) -> Non
     assert {"done"} == {row.state for row in world.rows("task", "state")}
     (first, *_) = world.rows("task", "title")
     assert "Find out when filing closes for board in WI (sources disagree), then `windows import`: wi" == first.title
+
+
+def test_the_next_mail_of_everybody_in_flight_counts(world: World) -> None:
+    """Nothing waits in the queue, and yet a move changes what everybody gets next and what nobody gets any more."""
+    for name in ("ana", "ben"):
+        who = world.person(name, zone="America/Chicago", state="WI")
+        with world.store.begin() as connection:
+            add_interests(connection, [(who, Interest("school_board"))], now=world.now)
+    world.tick("12-08 10:00")
+    found = read(world, row(closes="2027-01-08"))
+    assert (2, 2, 0) == (found.people, found.mails_move, found.mails_lost)
+    found = read(world, row(closes="2026-12-09", due="2026-12-09 12:00"))
+    assert (2, 2, 2) == (found.people, found.mails_move, found.mails_lost)

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from rfs_mail.core.campaign import Mail
 from rfs_mail.core.facts import window_day
 from rfs_mail.core.filing_windows import (
     DOUBTFUL,
@@ -93,12 +94,12 @@ class Import:
 
     @property
     def mails_move(self) -> int:
-        """Queued mails that get another time."""
+        """Mails, in the queue or somebody's next, that get another time."""
         return sum(effect.mails_move for effect in self.effects)
 
     @property
     def mails_lost(self) -> int:
-        """Queued mails that will not be sent any more."""
+        """Mails that will not be sent any more."""
         return sum(effect.mails_lost for effect in self.effects)
 
 
@@ -178,15 +179,22 @@ def _effects(
     hanging = {name: about[name] | before.get(name, set()) for name in about}
     mails: dict[str, tuple[int, int]] = {}
     moved = {one.new.id: one for one in changes if one.moves}
-    for row in windows.queued_of(connection, list(moved)) if moved and live is not None else ():
-        assert live is not None
-        move, lost = mails.get(row.window_id, (0, 0))
-        match _fate(connection, live, moved[row.window_id], row, now):
-            case "moves":
-                move += row.number
-            case "lost":
-                lost += row.number
-        mails[row.window_id] = move, lost
+    if moved and live is not None:
+        plans: dict[tuple[object, ...], str] = {}
+        waiting = [(row, [row.step_key], False) for row in windows.queued_of(connection, list(moved))]
+        ahead = [(row, _mails_ahead(connection, live, row), True) for row in windows.in_flight(connection, list(moved))]
+        for row, steps, planned in (*waiting, *ahead):
+            move, lost = mails.get(row.window_id, (0, 0))
+            fates = []
+            for step in steps:
+                same = (row.window_id, row.campaign_id, row.revision_id, step, row.zone, planned)
+                if same not in plans:
+                    plans[same] = _fate(connection, live, moved[row.window_id], row, step, now, planned=planned)
+                fates.append(plans[same])
+            lost += row.number * fates.count("lost")
+            first = next((fate for fate in fates if fate != "lost"), "stays")
+            move += row.number if first == "moves" else 0
+            mails[row.window_id] = move, lost
     effects = tuple(Effect(one, len(hanging.get(one.new.id, ())), *mails.get(one.new.id, (0, 0))) for one in changes)
     return effects, len(set().union(*hanging.values())) if hanging else 0
 
@@ -195,13 +203,31 @@ def _last_day(change: WindowChange) -> str:
     return max(change.new.closes_on, change.old.closes_on if change.old is not None else "")
 
 
-def _fate(connection: Connection, live: Live, change: WindowChange, row: AnyRow, now: datetime) -> str:
-    """What becomes of the queued mails of one step and zone: `stays`, `moves` or `lost`."""
+def _mails_ahead(connection: Connection, live: Live, row: AnyRow) -> list[str]:
+    """The mail steps from where these enrollments stand on, in order; of a branch nobody knows the arm."""
+    script = live.script_of(connection, row.campaign_id, row.revision_id)
+    found: list[str] = []
+    node = script.sequence.get(row.step_key) if script is not None else None
+    while script is not None and node is not None:
+        if isinstance(node.step.action, Mail):
+            found.append(node.step.key)
+        node = script.sequence.get(node.next)
+    return found
+
+
+def _fate(
+    connection: Connection, live: Live, change: WindowChange, row: AnyRow, step: str, now: datetime, *, planned: bool
+) -> str:
+    """
+    What becomes of the mails of one step and zone: `stays`, `moves` or `lost`.
+
+    They wait in the queue, or are `planned`, and then one whose new time is over is passed by.
+    """
     assert change.old is not None
     if change.new.status == "cancelled":
         return "lost"
     script = live.script_of(connection, row.campaign_id, row.revision_id)
-    node = script.sequence.get(row.step_key) if script is not None else None
+    node = script.sequence.get(step) if script is not None else None
     if script is None or node is None:
         return "stays"
     times, zone = script.times[node.step.key], zone_of(row.zone)
@@ -219,7 +245,7 @@ def _fate(connection: Connection, live: Live, change: WindowChange, row: AnyRow,
     before, after = plan(change.old), plan(change.new)
     if after is None or before == after:
         return "stays"  # counts from the step above, or from a date that did not move
-    return "lost" if after.not_after <= now else "moves"
+    return "lost" if after.not_after <= now or (planned and after.due_at < now) else "moves"
 
 
 def apply_import(

@@ -292,6 +292,25 @@ def queued_of(connection: Connection, window_ids: Sequence[str]) -> list[AnyRow]
     )
 
 
+def in_flight(connection: Connection, window_ids: Sequence[str]) -> list[AnyRow]:
+    """
+    Who is on her way about these windows, counted: window_id, campaign_id, revision_id, step_key, zone, number.
+
+    `step_key` is the step she takes next. As many rows as there are steps and zones.
+    """
+    about = (enrollment.c.window_id, enrollment.c.campaign_id, enrollment.c.revision_id)
+    columns = (*about, enrollment.c.step_key, person.c.zone)
+    return list(
+        connection.execute(
+            select(*columns, func.count().label("number"))
+            .join(person, person.c.id == enrollment.c.person_id)
+            .where(enrollment.c.state == "active", enrollment.c.window_id.in_(window_ids))
+            .group_by(*columns)
+            .order_by(*columns)
+        )
+    )
+
+
 def standing_in(connection: Connection, window_id: str) -> dict[str, int]:
     """How many people are how far with a window: candidacy status -> people."""
     rows = connection.execute(
