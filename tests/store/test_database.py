@@ -20,7 +20,10 @@ from sqlalchemy.exc import StatementError
 
 from rfs_mail.errors import HeldError, StoreError
 from rfs_mail.store.database import Store, machine_now, machine_time
+from rfs_mail.store.dialect import among
+from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import Instant, from_microseconds, to_microseconds
+from tests.recipients import add_person
 
 NOTE = Table("note", MetaData(), Column("id", Integer, primary_key=True), Column("at", Instant))
 COUNTER = Table("counter", MetaData(), Column("id", Integer, primary_key=True), Column("value", Integer))
@@ -372,3 +375,15 @@ def test_on_postgresql_many_may_send(postgres_store: Store) -> None:
     with postgres_store.sole_sender(), second.sole_sender():
         pass
     second.close()
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"), [("mailbox", [], 0), ("mailbox", ["maya@example.org"], 1), ("id", [], 0)]
+)
+def test_a_list_may_be_empty(store: Store, now: datetime, column: str, values: list[str], expected: int) -> None:
+    """Of texts or of numbers, nobody is among none of them, on both databases."""
+    with store.begin() as connection:
+        add_person(connection, "maya@example.org", now=now)
+        person = TABLES["person"]
+        found = connection.execute(select(person.c.id).where(among(connection, person.c[column], values))).all()
+    assert expected == len(found)

@@ -125,11 +125,6 @@ def _resting(connection: Connection, now: datetime) -> Iterator[Trouble]:
             yield Trouble("relay", f"relay {name} rests until {breaker.until:%H:%M} UTC: {breaker.because}", remedy)
         elif breaker.state is not State.CLOSED:
             yield Trouble("relay", f"relay {name} gets one mail on trial: {breaker.because}", remedy)
-    for row in health.resting_relays(connection, now=now):
-        if row.operator:
-            what = f"relay {row.relay} rests for {row.operator} until {row.paused_until:%H:%M} UTC"
-            yield Trouble("relay", f"{what}: {row.because or 'it refused us'}")
-
     for row in health.resting_operators(connection, now=now):
         what = f"{row.operator} rests until {row.rests_until:%H:%M} UTC by {row.relay}: {row.because}"
         yield Trouble("relay", what, "Nothing to do: its mail goes by itself, slower. `relays status` shows how fast.")

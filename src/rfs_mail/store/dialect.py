@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Insert,
+    String,
     Table,
     Text,
     Update,
@@ -41,7 +42,7 @@ def among(connection: Connection, column: ColumnElement[Any], values: Sequence[s
     An IN list of a parameter each is a new statement for every length of the list; this is one statement for all.
     """
     if connection.dialect.name == "postgresql":
-        kind = Text() if values and isinstance(values[0], str) else BigId
+        kind = Text() if isinstance(column.type, String) else BigId
         given: BindParameter[Any] = bindparam(None, list(values), type_=postgresql.ARRAY(kind))
         return column == func.any(given)
     listed = func.json_each(json.dumps(values, ensure_ascii=False)).table_valued("value")

@@ -13,7 +13,6 @@ delivery = TABLES["delivery"]
 campaign = TABLES["campaign"]
 task = TABLES["task"]
 signup_import = TABLES["signup_import"]
-relay_state = TABLES["relay_state"]
 pace = TABLES["pace"]
 
 
@@ -80,13 +79,6 @@ def recent_imports(connection: Connection, *, since: datetime) -> list[AnyRow]:
         connection.execute(
             select(signup_import).where(signup_import.c.started_at >= since).order_by(signup_import.c.id.desc())
         )
-    )
-
-
-def resting_relays(connection: Connection, *, now: datetime) -> list[AnyRow]:
-    """Relays that are not used at present: relay, operator, paused_until, because."""
-    return list(
-        connection.execute(select(relay_state).where(relay_state.c.paused_until > now).order_by(relay_state.c.relay))
     )
 
 

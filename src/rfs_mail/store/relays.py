@@ -2,7 +2,7 @@
 What is known of relays, receiving operators and rates. It survives a restart, and all processes share it.
 
 `relay` has a row for each relay that ever had something to tell: its breaker, a rest that staff ordered, its figures of
-the day. `relay_state` has the token buckets of campaigns and relays, and what was learnt about receiving operators.
+the day. `relay_state` has the token buckets of campaigns and relays.
 """
 
 from dataclasses import dataclass, field
