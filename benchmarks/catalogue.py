@@ -58,7 +58,7 @@ PROMISES = (
     Promise("webhook", "sign-ups a second by webhook, merged, durable",
             "sign-ups/s", "more", 500, 2_000, 20_000, 5_000),
     Promise("replan", "a filing deadline moves: everybody who hangs on it is planned again",
-            "s", "less", 10, 2, 100_000, 30_000, grows=True),
+            "s", "less", 10, 2, 100_000, 30_000, grows=True, module="replanning"),
     Promise("simulate", "90 days x 100,000 people x the shipped campaigns, steps of 15 min",
             "s", "less", 300, 60, 100_000, 10_000, grows=True),
     Promise("log-search", "p95 of a search in a send log of 10,000,000 deliveries",
