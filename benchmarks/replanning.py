@@ -100,8 +100,9 @@ def _import(store: Store, folder: Path, closes: date, *, now: datetime) -> None:
     file = folder / "windows.csv"
     values = {
         "window_id": WINDOW, "jurisdiction": "Madison", "state": "WI", "office_level": "municipal",
-        "office": "city council", "election_on": "2027-04-06", "opens_on": "2026-11-01", "closes_on": closes.isoformat(),
-        "closes_time": "17:00", "zone": "America/Chicago", "status": "confirmed", "confidence": "official",
+        "office": "city council", "election_on": "2027-04-06", "opens_on": "2026-11-01",
+        "closes_on": closes.isoformat(), "closes_time": "17:00", "zone": "America/Chicago",
+        "status": "confirmed", "confidence": "official",
         "source": "https://www.example.org/clerk", "as_of": now.date().isoformat(),
     }  # fmt: skip
     with file.open("w", encoding="utf-8", newline="") as out:

@@ -79,6 +79,14 @@ def test_a_measurement_prints_one_line_of_json(capsys: pytest.CaptureFixture[str
     assert [path.name.rsplit("-", 1)[0] for path in tmp_path.iterdir()] == ["waiting-50"]
 
 
+def test_a_deadline_that_moves_is_measured_on_the_real_thing(capsys: pytest.CaptureFixture[str]) -> None:
+    """It refuses a result that is not right, so a figure says: everybody planned anew, a third with mail, in chunks."""
+    assert main(["replan", "--size", "12"]) == 0
+    detail = json.loads(capsys.readouterr().out)["detail"]
+    assert (detail["walked"], detail["mails"]) == (12, 4)
+    assert detail["transactions"] >= 1
+
+
 def test_a_measurement_that_fails_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 1 and no figure: a file of one row has nobody to merge."""
     assert main(["import", "--size", "1"]) == 1

@@ -186,6 +186,35 @@ def test_what_it_needs_from_its_place(text: str, window: bool, enrollment: bool)
     assert (expression.uses_window, expression.uses_enrollment) == (window, enrollment)
 
 
+@pytest.mark.parametrize(
+    ("text", "turns", "any_window"),
+    [
+        ('window.status == "cancelled"', True, False),
+        ("window.petition_due is none", True, False),
+        ("age(window.opens) > 1d", True, False),
+        ("filed(window)", False, False),
+        ("wants(window)", True, False),
+        ('stage == "filed" or not lives_in(window)', True, False),
+        ("has_window(closes_within=60d)", True, True),
+        ('received("day")', False, False),
+    ],
+)
+def test_what_turns_with_a_window(text: str, *, turns: bool, any_window: bool) -> None:
+    """These are asked again when a window says something else, in its own campaign or in any."""
+    expression = parse(text, FULL)
+    assert (expression.turns_with_window, expression.asks_any_window) == (turns, any_window)
+
+
+def test_outside_its_campaign_any_window_is_asked_about() -> None:
+    """`filed(window)` asks for a candidacy, there too."""
+    asked = [parse(f"{name}(window)", PLAIN) for name in ("wants", "lives_in", "filed")]
+    assert [(one.turns_with_window, one.asks_any_window) for one in asked] == [
+        (True, True),
+        (True, True),
+        (False, False),
+    ]
+
+
 def test_outside_a_window_campaign_no_window_is_needed() -> None:
     """There `wants(window)` looks among all of them."""
     assert parse("wants(window) or filed(window)", PLAIN).uses_window is False

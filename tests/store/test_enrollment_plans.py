@@ -29,7 +29,20 @@ ASKED: dict[str, Ask] = {
     "waits of people": lambda c, now: enrollments.wake_waiting(
         c, "welcome", "heard", list(range(200)), SIGNED_UP, now=now
     ),
-    "plans of a range": lambda c, now: enrollments.forget_plans(c, "welcome", after=5_000, up_to=10_000, now=now),
+    "plans of a range": lambda c, now: enrollments.standing_together(c, "welcome", after=5_000, up_to=10_000, now=now),
+    "plans of some": lambda c, now: enrollments.retime(c, {(now, True, 1): list(range(200))}),
+    "versions of some": lambda c, now: enrollments.take_versions(c, {1: list(range(200))}),
+    "what a window turned": lambda c, now: enrollments.touch_turned(
+        c,
+        "welcome",
+        endings=[(SIGNED_UP, True)],
+        waits=["heard"],
+        elsewhere=["other"],
+        left_behind=["w"],
+        after=5_000,
+        up_to=10_000,
+        now=now,
+    ),
 }
 
 
@@ -62,6 +75,7 @@ def test_a_question_about_some_never_walks_a_whole_campaign_or_stage(
             for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         ]
     assert steps
+    steps = [step for step in steps if "VIRTUAL TABLE" not in step]  # the ids that were given
     walks = [step for step in steps if "ix_enrollment_campaign_state" in step or "(stage=?)" in step or "SCAN" in step]
     assert walks == []
 

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from rfs_mail.core.filing_windows import FilingWindow, compare
 from rfs_mail.core.interest import Interest, wants
-from rfs_mail.store import enrollments, windows
+from rfs_mail.store import enrollments, outbox, windows
 from rfs_mail.store.database import Store
 from rfs_mail.store.events import add_event
 from rfs_mail.store.interests import add_interests
@@ -210,36 +210,78 @@ def test_many_windows_are_asked_at_once(store: Store, now: datetime, count: int)
         assert windows.people_of(connection, asked) == {one.id: {who} for one in asked}
 
 
-def test_a_walk_takes_the_version_and_touches_whom_the_window_is_about(store: Store, now: datetime) -> None:
-    """Of the enrollments of one campaign in a range: their version and that of waiting mail; people of that window."""
+def on_their_way(connection: Connection, now: datetime, *ways: tuple[str | None, str, str]) -> list[tuple[int, int]]:
+    """(enrollment, mail) of each (window, campaign, state of the mail), planned by the first version of the window."""
+    made = []
+    for number, (window, campaign, state) in enumerate(ways):
+        who = add_person(connection, f"p{number}@example.org", now=now)
+        about = {"window_id": window, "window_version": 1 if window else None}
+        mail = add_delivery(connection, who, now=now, state=state, campaign_id=campaign, **about)
+        mine = TABLES["enrollment"].c.waiting_on == mail
+        connection.execute(TABLES["enrollment"].update().where(mine).values(step_key="t7", due_at=now, **about))
+        one = connection.execute(select(TABLES["enrollment"].c.id).where(mine)).scalar_one()
+        made.append((one, mail))
+    return made
+
+
+BOARD = "wi-2027-board"
+
+
+def test_a_walk_finds_together_who_shares_a_plan(store: Store, now: datetime) -> None:
+    """Of a range of a campaign: enrollments and their waiting mail by step, window and zone; nobody is left out."""
+    with store.begin() as connection:
+        ways = [(BOARD, "countdown", "queued"), (BOARD, "countdown", "sent"), ("other", "countdown", "queued"),
+                (BOARD, "after", "queued"), (BOARD, "countdown", "queued")]  # fmt: skip
+        first, second, third, fourth, fifth = on_their_way(connection, now, *ways)
+        waits = TABLES["enrollment"].c.id == second[0]
+        connection.execute(TABLES["enrollment"].update().where(waits).values(waiting_since=now))
+        standing = enrollments.standing_together(connection, "countdown", after=0, up_to=fourth[0], now=now)
+        waiting = outbox.waiting_together(connection, "countdown", after=0, up_to=fifth[0])
+    assert sorted((row.window_id, row.window_version, row.timed, sorted(row.ids)) for row in standing) == [
+        ("other", 1, True, [third[0]]), (BOARD, 1, False, [second[0]]), (BOARD, 1, True, [first[0]]),
+    ]  # fmt: skip
+    assert sorted((row.about, row.window_id, sorted(row.ids)) for row in waiting) == [
+        ("other", "other", [third[1]]), (BOARD, BOARD, [first[1], fifth[1]]),
+    ]  # fmt: skip
+
+
+def test_what_is_planned_anew_says_by_which_version(store: Store, now: datetime) -> None:
+    """Times and versions are written where they differ; who has ended, and mail that has left, keep theirs."""
+    later, limit = now + timedelta(days=3), now + timedelta(days=5)
+    delivery, enrollment = TABLES["delivery"], TABLES["enrollment"]
+    with store.begin() as connection:
+        ways = [(BOARD, "countdown", "queued"), (BOARD, "countdown", "sent"), (BOARD, "countdown", "queued")]
+        made = on_their_way(connection, now, *ways)
+        held = later + timedelta(days=1)
+        connection.execute(delivery.update().where(delivery.c.id == made[0][1]).values(not_before=held))
+        connection.execute(enrollment.update().where(enrollment.c.id == made[1][0]).values(state="exited"))
+        enrollments.retime(connection, {(later, True, 2): [one for one, _ in made[:2]]})
+        enrollments.take_versions(connection, {3: [made[2][0]], None: [made[0][0]]})
+        outbox.retime(connection, {(later, limit, 2): [mail for _, mail in made[:2]]})
+        outbox.take_versions(connection, {3: [made[2][1]], None: [made[0][1]]})
+        mails = select(delivery.c.due_at, delivery.c.next_at, delivery.c.not_after, delivery.c.window_version)
+        before = connection.execute(mails.where(delivery.c.id == made[2][1])).one()
+        ways_now = select(enrollment.c.due_at, enrollment.c.planned, enrollment.c.window_version)
+        assert [tuple(row) for row in connection.execute(ways_now.order_by(enrollment.c.id))] == [
+            (later, True, 2), (now, False, 1), (now, False, 3),
+        ]  # fmt: skip
+        rows = [tuple(row) for row in connection.execute(mails.order_by(delivery.c.id))]
+        assert rows[0] == (later, held, limit, 2)
+        assert rows[1][0] != later
+        assert rows[2] == (now, *before[1:3], 3)
+
+
+def test_only_who_has_an_older_version_is_asked_again(store: Store, now: datetime) -> None:
+    """Nobody twice, and nobody where nothing is asked for."""
     put(store, a_window(), now)
     put(store, a_window(status="moved"), now, a_window())
-    put(store, a_window("other"), now)
     with store.begin() as connection:
-        made = {}
-        for number, (window, campaign, state) in enumerate(
-            (("wi-2027-board", "countdown", "queued"), ("wi-2027-board", "countdown", "sent"),
-             ("other", "countdown", "queued"), ("wi-2027-board", "after", "queued"), (None, "countdown", "queued"))
-        ):  # fmt: skip
-            who = add_person(connection, f"p{number}@example.org", now=now)
-            one = add_delivery(
-                connection, who, now=now, state=state, campaign_id=campaign, window_id=window,
-                window_version=1 if window else None,
-            )  # fmt: skip
-            made[one] = who
-            table = TABLES["enrollment"]
-            mine = table.c.waiting_on == one
-            connection.execute(
-                table.update().where(mine).values(window_id=window, window_version=1 if window else None)
-            )
-        last = enrollments.last_enrollment_id(connection)
-        enrollments.take_window_versions(connection, "countdown", after=0, up_to=last)
-        assert enrollments.touch_window(connection, "countdown", "wi-2027-board", after=0, up_to=last) == 2
-        assert touched(connection) == set(list(made.values())[:2])
-        delivery, enrollment = TABLES["delivery"], TABLES["enrollment"]
-        mails = connection.execute(select(delivery.c.window_version).order_by(delivery.c.id)).scalars().all()
-        ways = connection.execute(select(enrollment.c.window_version).order_by(enrollment.c.id)).scalars().all()
-        assert (mails, ways) == ([2, 1, 1, 1, None], [2, 2, 1, 1, None])
+        made = on_their_way(connection, now, (BOARD, "countdown", "queued"), (BOARD, "countdown", "queued"))
+        last = made[-1][0]
+        assert enrollments.touch_turned(connection, "countdown", after=0, up_to=last, now=now) == 0
+        enrollments.take_versions(connection, {2: [made[0][0]]})
+        assert enrollments.touch_turned(connection, "countdown", everybody=True, after=0, up_to=last, now=now) == 1
+        assert touched(connection) == set(enrollments.of_people(connection, [last]).values())
 
 
 def test_who_enters_about_a_window_has_its_version(store: Store, now: datetime) -> None:

@@ -244,6 +244,8 @@ class Asked:
 
 
 WINDOW_FUNCTIONS: Final = frozenset({"filed", "wants", "lives_in"})
+_TELLING_FUNCTIONS: Final = frozenset({"wants", "lives_in", "has_window"})
+"""Those whose answer hangs on what a window says."""
 
 Condition = Always | And | Or | Not | Segment | Holds | Missing | Compare | OneOf | Asked
 Leaf = Always | Holds | Missing | Compare | OneOf | Asked
@@ -287,6 +289,22 @@ class Expression:
         """Does it need the window of its place."""
         return any(field.scope in ("window", "milestone") for leaf in self.leaves for field in fields_of(leaf)) or any(
             isinstance(leaf, Asked) and leaf.here for leaf in self.leaves
+        )
+
+    @cached_property
+    def asks_any_window(self) -> bool:
+        """Does it ask about windows that are not that of its place: `has_window()`, `wants(window)` in a segment."""
+        return any(
+            isinstance(leaf, Asked) and leaf.function in _TELLING_FUNCTIONS and not leaf.here for leaf in self.leaves
+        )
+
+    @cached_property
+    def turns_with_window(self) -> bool:
+        """
+        May it turn because of what a filing window says. `filed(window)` does not: it asks for a candidacy, by id.
+        """
+        return any(field.scope in ("window", "milestone") for leaf in self.leaves for field in fields_of(leaf)) or any(
+            isinstance(leaf, Asked) and leaf.function in _TELLING_FUNCTIONS for leaf in self.leaves
         )
 
     @cached_property

@@ -180,6 +180,8 @@ class _Work:
     """Calendar name -> its dates ahead, each with itself as the only anchor."""
     windows: dict[str, Anchors] = field(default_factory=dict)
     """Filing window -> its dates and the clock of its office, as they are now."""
+    versions: dict[str, int] = field(default_factory=dict)
+    """The version that those dates are of; none for a window that is gone."""
     said: dict[str, list[Version]] = field(default_factory=dict)
     """Filing window that changed -> all that it ever said, the oldest first."""
     of_windows: dict[tuple[str, frozenset[str]], Anchors] = field(default_factory=dict)
@@ -372,6 +374,8 @@ class _Work:
         if found is None:
             stored = windows.get(self.connection, window_id)
             found = self.windows[window_id] = stored.window.anchors() if stored is not None else _NO_ANCHORS
+            if stored is not None:
+                self.versions[window_id] = stored.version
             if stored is not None and stored.version > 1:
                 self.said |= windows.histories(self.connection, [window_id])
         return found
@@ -917,6 +921,56 @@ def step_back(connection: Connection, live: Live, rows: Iterable[AnyRow], *, now
             again[row.id] = min(again.get(row.id, (node.position, node.step.key)), (node.position, node.step.key))
     enrollments.stand_again(connection, {one: key for one, (_, key) in again.items()}, forget, now=now)
     return len(again)
+
+
+class Anchored:
+    """
+    Times that hang on the dates of a filing window and on nothing else about the person but her zone.
+
+    So everybody who stands before the same step for the same window in the same zone has the same, and each is
+    computed once. Lives as long as one transaction: a window is read once, dates and version together.
+    """
+
+    def __init__(self, connection: Connection, live: Live, *, now: datetime) -> None:
+        self._work = _Work(connection, live, now)
+        self._known: dict[tuple[str, int, str, str | None, str], Planned | None] = {}
+
+    def plan(self, campaign_id: str, them: AnyRow) -> Planned | None:
+        """
+        When their step comes and how long it may go, the end of the campaign counted in.
+
+        `them` tells step_key, revision_id and window_id of some enrollments, and the zone of their people. None where
+        that cannot be known this way: it hangs on more, or the step has no time, or is there no more.
+        """
+        key = (campaign_id, them.revision_id, them.step_key, them.window_id, them.zone)
+        if key not in self._known:
+            self._known[key] = self._plan(campaign_id, them)
+        return self._known[key]
+
+    def version(self, window_id: str | None) -> int | None:
+        """The version of a window that its times are planned by; None where it is gone."""
+        if window_id is None:
+            return None
+        self._work._window(window_id)
+        return self._work.versions.get(window_id)
+
+    def _plan(self, campaign_id: str, them: AnyRow) -> Planned | None:
+        work, key = self._work, them.step_key
+        script = work.live.script_of(work.connection, campaign_id, them.revision_id)
+        node = script.sequence.get(key) if script is not None else None
+        if script is None or node is None or node.step.key != key or them.window_id is None:
+            return None
+        times, ends = script.times[key], script.ends
+        names = times.names if ends is None else times.names | ends.names
+        relative = times.counts_from_above or (ends is not None and ends.is_relative)
+        if relative or not names <= _OF_WINDOWS or names & work.live.content.calendars.keys():
+            return None
+        anyone = _Traveller(them, 0, zone_of(them.zone), key, None, False, None, None, None, {})
+        plan, _ = work.when(script, node, times, anyone)
+        over = work.ends(script, anyone)
+        if isinstance(plan, Unplannable):
+            return None
+        return plan if over is None or over >= plan.due_at else Planned(over, plan.not_after, plan.rolled)
 
 
 # -- looking ahead -----------------------------------------------------------------------------------------------------

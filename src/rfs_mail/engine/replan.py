@@ -3,28 +3,40 @@ A release changed, a filing window moved, or a campaign goes on after a pause: e
 anew.
 
 A step's time is a cache (`due_at`). What it was computed from may have changed: the step's `at`, the date of a calendar
-name, the hours. So each release is followed by one walk over the active enrollments, a chunk a transaction, that tells
-`advance` to compute the time again; mail that waits in the queue gets its new time at once, and a new step that says
-`backfill: true` goes to those who are past its place. Nothing that was sent is repeated: the steps taken are on record.
+name, the hours, the closing of a window. So each of these is followed by one walk over the active enrollments, a chunk
+a transaction. Where a time hangs on the dates of a filing window alone, it is computed once for all who share it, and
+written at once; `advance` is told to compute all others again, and to say what became of a step whose time is over now.
+Mail that waits in the queue gets its new time at once, and a new step that says `backfill: true` goes to those who are
+past its place. Nothing that was sent is repeated: the steps taken are on record.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from rfs_mail import clock
+from rfs_mail.core.expression import Expression
+from rfs_mail.core.filing_windows import FilingWindow
+from rfs_mail.core.script import Script
 from rfs_mail.engine.advance import CHUNK as MAILS
-from rfs_mail.engine.advance import backfill, backfilled, move_queued, step_back
+from rfs_mail.engine.advance import Anchored, backfill, backfilled, move_queued, step_back
 from rfs_mail.engine.live import Live, look
-from rfs_mail.store import enrollments, outbox, ticks
+from rfs_mail.store import enrollments, outbox, ticks, windows
 from rfs_mail.store.database import Store
+from rfs_mail.store.types import AnyRow
 
 CHUNK = 5_000
-"""Enrollments a transaction."""
+"""The most enrollments a transaction looks at."""
+
+SMALLEST = 250
+"""But not fewer than these: each transaction has a price of its own."""
+
+HELD_SECONDS = 0.04
+"""How long a transaction should hold the database, so that nobody waits long behind it; chunks are sized by it."""
 
 KEY = "replan:"
-WINDOW = "window:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +57,17 @@ def replan(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
                 plan_anew(connection, name, why=f"release-{live.release.id}", now=now)
             ticks.note(connection, "replan", civil=now, said=str(live.release.id))
         walking = enrollments.campaigns_swept(connection)
-    total = 0
+    total, size = 0, min(4 * SMALLEST, CHUNK)  # until it is known how fast this machine is
     for name in live.running:
         while name in walking:
             with store.begin(patient=True) as connection:
-                looked = _chunk(connection, live, name, now)
+                began = clock.monotonic()  # now that the database is ours
+                looked = _chunk(connection, live, name, size, now)
             if looked is None:
                 break
             total += looked
+            fits = size * HELD_SECONDS / max(clock.monotonic() - began, 1e-6)
+            size = max(min(SMALLEST, CHUNK), min(CHUNK, round((size + fits) / 2)))
             if pause is not None:
                 pause()
     return Replanned(total)
@@ -65,36 +80,155 @@ def plan_anew(connection: Connection, campaign_id: str, *, why: str, now: dateti
 
 def window_walk(window_id: str, version: int) -> str:
     """Why everybody is planned anew, where a filing window moved: `window:ID:vN`, once for each version."""
-    return f"{WINDOW}{window_id}:v{version}"
+    return f"window:{window_id}:v{version}"
 
 
-def walked_window(key: str) -> str | None:
-    """The window that a walk is about; None for a walk about something else."""
-    if not key.startswith(KEY + WINDOW):
-        return None
-    return key.removeprefix(KEY + WINDOW).rpartition(":")[0]
-
-
-def _chunk(connection: Connection, live: Live, name: str, now: datetime) -> int | None:
+def _chunk(connection: Connection, live: Live, name: str, size: int, now: datetime) -> int | None:
     """One chunk of the oldest open walk of a campaign; None where there is none."""
     for walk in enrollments.open_sweeps(connection, name):
         if not walk.key.startswith(KEY):
             continue
         last = enrollments.last_enrollment_id(connection)
-        size = min(CHUNK, MAILS) if backfilled(live.scripts[name]) else CHUNK
-        up_to = min(walk.after_person_id + size, last)
-        if (window := walked_window(walk.key)) is not None:
-            enrollments.take_window_versions(connection, name, after=walk.after_person_id, up_to=up_to)
-            enrollments.touch_window(connection, name, window, after=walk.after_person_id, up_to=up_to)
-        unknown = enrollments.passed_unknown(connection, name, after=walk.after_person_id, up_to=up_to)
+        after = walk.after_person_id
+        up_to = min(after + (min(size, MAILS) if backfilled(live.scripts[name]) else size), last)
+        unknown = enrollments.passed_unknown(connection, name, after=after, up_to=up_to)
         step_back(connection, live, unknown, now=now)
-        looked = enrollments.forget_plans(connection, name, after=walk.after_person_id, up_to=up_to, now=now)
-        backfill(connection, live, name, after=walk.after_person_id, up_to=up_to, now=now)
-        queued = outbox.waiting(connection, name, after=walk.after_person_id, up_to=up_to)
-        move_queued(connection, live, queued, now=now)
+        looked = _Chunk(connection, live, name, after, up_to, now).plan_anew()
+        backfill(connection, live, name, after=after, up_to=up_to, now=now)
         enrollments.go_on_sweep(
             connection, name, walk.key, after=up_to, entered=0, day=now.astimezone(UTC).date().isoformat(),
             entered_today=0, done_at=now if up_to >= last else None,
         )  # fmt: skip
         return looked
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """The active enrollments of a campaign with ids in `(after, up_to]`, and their mail."""
+
+    connection: Connection
+    live: Live
+    name: str
+    after: int
+    up_to: int
+    now: datetime
+
+    def plan_anew(self) -> int:
+        """
+        Give them and their queued mail the next time anew, here or by `advance`; returns how many enrollments.
+
+        With it goes the version of the window that it is planned by; the gate holds mail of any other. So the window is
+        read first and endings are asked after it: what it says later has a walk of its own.
+        """
+        anchored = Anchored(self.connection, self.live, now=self.now)
+        standing = enrollments.standing_together(
+            self.connection, self.name, after=self.after, up_to=self.up_to, now=self.now
+        )
+        times, versions = self._plans(anchored, standing)
+        queued = outbox.waiting_together(self.connection, self.name, after=self.after, up_to=self.up_to)
+        mail_times, mail_versions, others = self._mails(anchored, queued)
+        self._touch({them.window_id for them in standing if them.window_version != anchored.version(them.window_id)})
+        enrollments.retime(self.connection, times)
+        enrollments.take_versions(self.connection, versions)
+        outbox.retime(self.connection, mail_times)
+        outbox.take_versions(self.connection, mail_versions)
+        if others:
+            waiting = outbox.waiting(self.connection, self.name, after=self.after, up_to=self.up_to)
+            move_queued(self.connection, self.live, [row for row in waiting if row.delivery_id in others], now=self.now)
+        return sum(len(them.ids) for them in standing if them.timed)
+
+    def _plans(
+        self, anchored: Anchored, standing: Sequence[AnyRow]
+    ) -> tuple[dict[tuple[datetime, bool, int | None], list[int]], dict[int | None, list[int]]]:
+        """When the next step comes, of whom. And who keeps what she waits for: the version of her window alone."""
+        times: dict[tuple[datetime, bool, int | None], list[int]] = {}
+        versions: dict[int | None, list[int]] = {}
+        for them in standing:
+            version = anchored.version(them.window_id)
+            if not them.timed:
+                versions.setdefault(version, []).extend(them.ids)
+                continue
+            plan = anchored.plan(self.name, them)
+            # What is over, and who comes after it, is for `advance`: it knows what `late` says, and has the reason.
+            is_ahead = plan is not None and plan.due_at > self.now and not them.to_enter
+            time = (plan.due_at, True, version) if plan is not None and is_ahead else (self.now, False, version)
+            times.setdefault(time, []).extend(them.ids)
+        return times, versions
+
+    def _mails(
+        self, anchored: Anchored, queued: Sequence[AnyRow]
+    ) -> tuple[dict[tuple[datetime, datetime, int | None], list[int]], dict[int | None, list[int]], set[int]]:
+        """When queued mails go, and until when. And those whose time is to be computed for each by itself."""
+        times: dict[tuple[datetime, datetime, int | None], list[int]] = {}
+        versions: dict[int | None, list[int]] = {}
+        others: set[int] = set()
+        for them in queued:
+            version = anchored.version(them.about)
+            plan = anchored.plan(self.name, them)
+            if plan is None:
+                versions.setdefault(version, []).extend(them.ids)
+                others.update(them.ids)
+            else:
+                times.setdefault((plan.due_at, plan.not_after, version), []).extend(them.ids)
+        return times, versions, others
+
+    def _touch(self, changed: set[str]) -> None:
+        """
+        Have `react` ask those for whom something may have turned because one of these windows says something else.
+
+        That is a fact about everybody on her way to it, but most conditions hang on none of its words: who would be
+        asked for nothing is left alone.
+        """
+        if not changed:
+            return
+        script = self.live.scripts[self.name]
+        others = {name: one for name, one in self.live.scripts.items() if name != self.name}
+        enrollments.touch_turned(
+            self.connection, self.name,
+            endings=[(one, holds) for one, holds in _endings(script) if one.turns_with_window],
+            waits=[key for key, one in script.waits.items() if one.turns_with_window],
+            elsewhere=[name for name, one in others.items() if _goes_on_by_any_window(one)],
+            left_behind=_left_behind(self.connection, changed),
+            everybody=any(map(_takes_in_by_any_window, self.live.scripts.values())),
+            after=self.after, up_to=self.up_to, now=self.now,
+        )  # fmt: skip
+
+
+def _endings(script: Script) -> list[tuple[Expression, bool]]:
+    """What ends an enrollment, and whether it does so by holding or by holding no longer."""
+    goal = script.goal if script.campaign.goal is not None and script.campaign.goal.then == "end" else None
+    ends = [(one, True) for one in (goal, *script.exits) if one is not None]
+    return ends if script.while_ is None else [*ends, (script.while_, False)]
+
+
+def _goes_on_by_any_window(script: Script) -> bool:
+    """May somebody's way through this campaign hang on a window that it is not about?"""
+    asked = [*(one for one, _ in _endings(script)), *script.waits.values()]
+    return any(one.asks_any_window for one in asked)
+
+
+def _takes_in_by_any_window(script: Script) -> bool:
+    """May somebody enter this campaign because of a window, where no walk of `enroll` would find her?"""
+    asked = [*script.audience, *script.exclude, *(one for one, _ in _endings(script))]
+    return script.campaign.entry.kind in ("event", "calendar") and any(one.asks_any_window for one in asked)
+
+
+def _left_behind(connection: Connection, changed: set[str]) -> list[str]:
+    """
+    The windows with which one of these closed once and closes no longer.
+
+    Who wants both was on her way to both at once, and now may be taken in for the other one too.
+    """
+    found: set[str] = set()
+    for versions in windows.histories(connection, sorted(changed)).values():
+        now, before = versions[-1].window, {_closing(one.window) for one in versions}
+        for state in {one.window.state for one in versions} if before != {_closing(now)} else ():
+            beside = (one.window for one in windows.listing(connection, state=state))
+            found |= {one.id for one in beside if _closing(one) in before - {_closing(now)}}
+    return sorted(found)
+
+
+def _closing(window: FilingWindow) -> tuple[str, str, str, str]:
+    """Windows that share this are one occasion."""
+    return window.state, window.closes_on, window.closes_time or "", window.zone

@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeDecorator
 
 from rfs_mail.store.types import BigId, to_microseconds
 
@@ -60,6 +61,21 @@ def among_bound(column: ColumnElement[Any], name: str, *, on_postgresql: bool) -
 def among_value(connection: Connection, values: Sequence[int]) -> Any:
     """What a parameter of `among_bound` is given."""
     return list(values) if connection.dialect.name == "postgresql" else json.dumps(list(values))
+
+
+def gathered(column: ColumnElement[int], *, on_postgresql: bool) -> ColumnElement[Any]:
+    """The whole numbers of a group as one value of its row: a list."""
+    if on_postgresql:
+        return func.array_agg(column, type_=postgresql.ARRAY(BigId))
+    return func.json_group_array(column, type_=_Listed())
+
+
+class _Listed(TypeDecorator[list[int]]):
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> list[int] | None:
+        return None if value is None else list(json.loads(value))
 
 
 # -- many rows at once -------------------------------------------------------------------------------------------------

@@ -12,12 +12,14 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Connection,
     FromClause,
     Integer,
     Select,
     String,
+    Update,
     and_,
     bindparam,
     case,
@@ -39,8 +41,8 @@ from rfs_mail.core.lifecycle import EnrollmentState
 from rfs_mail.core.reasons import Reason
 from rfs_mail.store import outbox
 from rfs_mail.store.dialect import among as one_of
+from rfs_mail.store.dialect import among_bound, among_value, gathered, insert_many, instants, json_text, update_many
 from rfs_mail.store.dialect import insert as upsert
-from rfs_mail.store.dialect import insert_many, instants, json_text, update_many
 from rfs_mail.store.expressions import compile_expression, wanted
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, BigId, Instant, Json
@@ -1000,61 +1002,160 @@ def wake_waiting(
     return len(ready)
 
 
-def take_window_versions(connection: Connection, campaign_id: str, *, after: int, up_to: int) -> None:
+def standing_together(
+    connection: Connection, campaign_id: str, *, after: int, up_to: int, now: datetime
+) -> list[AnyRow]:
     """
-    Note for the enrollments with ids in `(after, up_to]`, and for their waiting mail, the version their window has now.
+    The active enrollments of a campaign with ids in `(after, up_to]`: a row for all who share what times may hang on.
 
-    To be asked before they are planned anew: a window that moves once more meanwhile leaves the older version behind,
-    and the gate goes on holding that mail.
+    Rows of step_key, revision_id, window_id, window_version, zone of the person, `timed` (their next step is to have a
+    time; the others are in a wait that has begun, or wait for a delivery to be settled), `to_enter` (they are to enter
+    later than now), and the ids. Theirs alone who asks: on PostgreSQL they are locked.
     """
-    mine = (enrollment.c.campaign_id == campaign_id, enrollment.c.id > after, enrollment.c.id <= up_to)
-    current = select(filing_window.c.version).where(filing_window.c.id == enrollment.c.window_id).scalar_subquery()
-    connection.execute(
-        update(enrollment).where(*mine, _IS_ACTIVE, enrollment.c.window_id.is_not(None)).values(window_version=current)
-    )
-    outbox.take_window_versions(connection, campaign_id, after=after, up_to=up_to)
+    statement = _standing_together(connection.dialect.name == "postgresql")
+    return list(connection.execute(statement, {"campaign": campaign_id, "after": after, "up_to": up_to, "now": now}))
 
 
-def touch_window(connection: Connection, campaign_id: str, window_id: str, *, after: int, up_to: int) -> int:
-    """
-    Have goals, exits and waits asked again of who is on her way to a window, by enrollment ids in `(after, up_to]`.
+@lru_cache(maxsize=2)
+def _standing_together(on_postgresql: bool) -> Select[Any]:
+    them = (
+        select(
+            enrollment.c.id, enrollment.c.step_key, enrollment.c.revision_id, enrollment.c.window_id,
+            enrollment.c.window_version, person.c.zone,
+            and_(
+                enrollment.c.waiting_since.is_(None),
+                or_(enrollment.c.due_at.is_not(None), enrollment.c.waiting_on.is_(None)),
+            ).label("timed"),
+            (enrollment.c.entered_at > bindparam("now", type_=Instant())).label("to_enter"),
+        )
+        .join(person, _HER)
+        .where(
+            enrollment.c.id > bindparam("after"),
+            enrollment.c.id <= bindparam("up_to"),
+            func.coalesce(enrollment.c.campaign_id, "") == bindparam("campaign"),
+            _IS_ACTIVE,
+        )
+        .with_for_update(of=enrollment)
+        .subquery("them")
+    )  # fmt: skip
+    names = ("step_key", "revision_id", "window_id", "window_version", "zone", "timed", "to_enter")
+    shared = [them.c[name] for name in names]
+    return select(*shared, gathered(them.c.id, on_postgresql=on_postgresql).label("ids")).group_by(*shared)
 
-    A window that changed is a fact about all of them: one that is cancelled is an exit. Returns how many these are.
-    """
-    mine = select(enrollment.c.person_id).where(
-        enrollment.c.id > after,
-        enrollment.c.id <= up_to,
-        _of_campaign(campaign_id),
-        _IS_ACTIVE,
-        enrollment.c.window_id == window_id,
-    )
-    return connection.execute(touched.insert().from_select(["person_id"], mine.distinct())).rowcount
+
+def take_versions(connection: Connection, versions: Mapping[int | None, Sequence[int]]) -> None:
+    """Note for active enrollments which version of her window each is planned by: version -> the enrollments."""
+    statement = _take_versions(connection.dialect.name == "postgresql")
+    given = [{"version": one, "ids": among_value(connection, ids)} for one, ids in versions.items() if one is not None]
+    if given:
+        connection.execute(statement, given)
 
 
-def forget_plans(connection: Connection, campaign_id: str, *, after: int, up_to: int, now: datetime) -> int:
-    """
-    Have the next step of these active enrollments planned anew; returns how many.
+_VERSION = bindparam("version", type_=Integer())
 
-    Waits that have begun, and those who wait for a delivery to be settled, keep what they wait for.
-    """
-    return connection.execute(
+
+@lru_cache(maxsize=2)
+def _take_versions(on_postgresql: bool) -> Update:
+    mine = among_bound(enrollment.c.id, "ids", on_postgresql=on_postgresql)
+    return (
         update(enrollment)
+        .where(mine, _IS_ACTIVE, enrollment.c.window_version.is_distinct_from(_VERSION))
+        .values(window_version=_VERSION)
+    )
+
+
+def retime(connection: Connection, times: Mapping[tuple[datetime, bool, int | None], Sequence[int]]) -> None:
+    """
+    Give active enrollments another next time: (due_at, planned, version of the window or None: as it is) -> whom.
+
+    Where they stand stays as it is.
+    """
+    statement = _retime(connection.dialect.name == "postgresql")
+    given = [
+        {"due": due_at, "is_planned": planned, "version": version, "ids": among_value(connection, ids)}
+        for (due_at, planned, version), ids in times.items()
+    ]
+    if given:
+        connection.execute(statement, given)
+
+
+@lru_cache(maxsize=2)
+def _retime(on_postgresql: bool) -> Update:
+    due, planned = bindparam("due", type_=Instant()), bindparam("is_planned", type_=Boolean())
+    version = func.coalesce(_VERSION, enrollment.c.window_version)
+    return (
+        update(enrollment)
+        .where(
+            among_bound(enrollment.c.id, "ids", on_postgresql=on_postgresql), _IS_ACTIVE,
+            or_(
+                enrollment.c.due_at.is_distinct_from(due), enrollment.c.planned != planned,
+                enrollment.c.window_version.is_distinct_from(version),
+            ),
+        )
+        .values(due_at=due, planned=planned, window_version=version)
+    )  # fmt: skip
+
+
+def touch_turned(
+    connection: Connection,
+    campaign_id: str,
+    *,
+    endings: Sequence[tuple[Expression, bool]] = (),
+    waits: Collection[str] = (),
+    elsewhere: Collection[str] = (),
+    left_behind: Collection[str] = (),
+    everybody: bool = False,
+    after: int,
+    up_to: int,
+    now: datetime,
+) -> int:
+    """
+    Have those asked again, by enrollment ids in `(after, up_to]`, whose window says something else than it did.
+
+    Everybody; or those for whom one of `endings` holds (or, with False, does not), who wait at one of the steps
+    `waits`, who are in one of the campaigns `elsewhere` too, or who want one of the windows `left_behind`. To be asked
+    before they take its version, and after it was read: what turns later belongs to a later one. Returns how many.
+    """
+    about, beside = filing_window.alias("about"), enrollment.alias("beside")
+    turned: list[ColumnElement[bool]] = [true()] if everybody else []
+    for ending, holds in endings:
+        condition = compile_expression(ending, person=person, now=now, enrollment=enrollment, window=about)
+        turned.append(condition if holds else ~condition)
+    if waits:
+        turned.append(and_(enrollment.c.waiting_since.is_not(None), enrollment.c.step_key.in_(sorted(waits))))
+    if elsewhere:
+        hers = (beside.c.person_id == enrollment.c.person_id, func.coalesce(beside.c.state, "") == "active")
+        turned.append(exists().where(*hers, beside.c.campaign_id.in_(sorted(elsewhere))))
+    if left_behind:
+        other, said = filing_window.alias("other"), interest.alias("said")
+        others = (other.c.id.in_(sorted(left_behind)), other.c.id != enrollment.c.window_id)
+        turned.append(exists().where(said.c.person_id == person.c.id, *others, *wanted(said, person, other)))
+    if not turned:
+        return 0
+    who = (
+        select(enrollment.c.person_id)
+        .join(person, _HER)
+        .join(about, about.c.id == enrollment.c.window_id)
         .where(
             enrollment.c.id > after,
             enrollment.c.id <= up_to,
             _of_campaign(campaign_id),
             _IS_ACTIVE,
-            enrollment.c.waiting_since.is_(None),
-            or_(enrollment.c.due_at.is_not(None), enrollment.c.waiting_on.is_(None)),
+            enrollment.c.window_version.is_distinct_from(about.c.version),
+            or_(*turned),
         )
-        .values(planned=False, due_at=now)
-    ).rowcount
+    )
+    return connection.execute(touched.insert().from_select(["person_id"], who.distinct())).rowcount
 
 
 def forget_plans_of(
     connection: Connection, campaign_id: str, people: Sequence[int], step_keys: Collection[str], *, now: datetime
 ) -> int:
-    """The same for these people alone, where they stand before one of these steps."""
+    """
+    Have the next step of these people planned anew, where they stand before one of these steps; returns how many.
+
+    Waits that have begun, and those who wait for a delivery to be settled, keep what they wait for.
+    """
     return connection.execute(
         update(enrollment)
         .where(

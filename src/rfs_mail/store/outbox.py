@@ -22,6 +22,7 @@ from sqlalchemy import (
     Integer,
     Interval,
     Select,
+    Update,
     and_,
     bindparam,
     case,
@@ -48,6 +49,7 @@ from rfs_mail.store.dialect import (
     among_bound,
     among_value,
     execute_ready,
+    gathered,
     insert_many,
     instants,
     json_text,
@@ -962,16 +964,89 @@ def hand_on(connection: Connection, enrollment_id: int, values: Mapping[str, Any
     connection.execute(update(delivery).where(QUEUED, delivery.c.enrollment_id == enrollment_id).values(**values))
 
 
-def take_window_versions(connection: Connection, campaign_id: str, *, after: int, up_to: int) -> None:
-    """Note for queued mail of the enrollments with ids in `(after, up_to]` the version that its window has now."""
-    current = select(filing_window.c.version).where(filing_window.c.id == delivery.c.window_id).scalar_subquery()
-    connection.execute(
+def waiting_together(connection: Connection, campaign_id: str, *, after: int, up_to: int) -> list[AnyRow]:
+    """
+    The queued mails of the enrollments with ids in `(after, up_to]`: a row for all who share what times may hang on.
+
+    Rows of step_key, about (the window of the mail), zone, revision_id and window_id of the enrollment, and the ids.
+    """
+    statement = _waiting_together(connection.dialect.name == "postgresql")
+    return list(connection.execute(statement, {"campaign": campaign_id, "after": after, "up_to": up_to}))
+
+
+@lru_cache(maxsize=2)
+def _waiting_together(on_postgresql: bool) -> Select[Any]:
+    shared = (
+        delivery.c.step_key, delivery.c.window_id, person.c.zone, enrollment.c.revision_id, enrollment.c.window_id,
+    )  # fmt: skip
+    return (
+        select(
+            delivery.c.step_key, delivery.c.window_id.label("about"), person.c.zone, enrollment.c.revision_id,
+            enrollment.c.window_id, gathered(delivery.c.id, on_postgresql=on_postgresql).label("ids"),
+        )
+        .join(enrollment, enrollment.c.id == delivery.c.enrollment_id)
+        .join(person, person.c.id == delivery.c.person_id)
+        .where(
+            QUEUED, func.coalesce(delivery.c.campaign_id, "") == bindparam("campaign"),
+            delivery.c.enrollment_id > bindparam("after"), delivery.c.enrollment_id <= bindparam("up_to"),
+        )
+        .group_by(*shared)
+    )  # fmt: skip
+
+
+def take_versions(connection: Connection, versions: Mapping[int | None, Sequence[int]]) -> None:
+    """Note for queued mails the version of its window that each is planned by: version -> the mails; None: as it is."""
+    statement = _take_versions(connection.dialect.name == "postgresql")
+    given = [{"version": one, "ids": among_value(connection, ids)} for one, ids in versions.items() if one is not None]
+    if given:
+        connection.execute(statement, given)
+
+
+_VERSION = bindparam("version", type_=Integer())
+
+
+@lru_cache(maxsize=2)
+def _take_versions(on_postgresql: bool) -> Update:
+    mine = among_bound(delivery.c.id, "ids", on_postgresql=on_postgresql)
+    return (
+        update(delivery)
+        .where(mine, delivery.c.state == "queued", delivery.c.window_version.is_distinct_from(_VERSION))
+        .values(window_version=_VERSION)
+    )
+
+
+def retime(connection: Connection, times: Mapping[tuple[datetime, datetime, int | None], Sequence[int]]) -> None:
+    """
+    Give queued mails another time: (due_at, not_after, version of the window or None: as it is) -> the mails.
+
+    What holds one until later goes on holding it, and one that left the queue keeps its own time.
+    """
+    statement = _retime(connection.dialect.name == "postgresql")
+    given = [
+        {"due": due_at, "limit": not_after, "version": version, "ids": among_value(connection, ids)}
+        for (due_at, not_after, version), ids in times.items()
+    ]
+    if given:
+        connection.execute(statement, given)
+
+
+@lru_cache(maxsize=2)
+def _retime(on_postgresql: bool) -> Update:
+    due, limit = bindparam("due", type_=Instant()), bindparam("limit", type_=Instant())
+    version = func.coalesce(_VERSION, delivery.c.window_version)
+    return (
         update(delivery)
         .where(
-            QUEUED, func.coalesce(delivery.c.campaign_id, "") == campaign_id, delivery.c.window_id.is_not(None),
-            delivery.c.enrollment_id > after, delivery.c.enrollment_id <= up_to,
+            among_bound(delivery.c.id, "ids", on_postgresql=on_postgresql), delivery.c.state == "queued",
+            or_(
+                delivery.c.due_at != due, delivery.c.not_after != limit,
+                delivery.c.window_version.is_distinct_from(version),
+            ),
         )
-        .values(window_version=current)
+        .values(
+            due_at=due, not_after=limit, window_version=version,
+            next_at=case((delivery.c.not_before > due, delivery.c.not_before), else_=due),
+        )
     )  # fmt: skip
 
 
