@@ -176,6 +176,8 @@ class _Work:
         default_factory=dict
     )
     """What `plan_step` said, by the identity of the step's times; they are kept beside it, so that it stays theirs."""
+    ending: dict[tuple[int, Anchors, ZoneInfo], tuple[TimeExpr, datetime | None]] = field(default_factory=dict)
+    """When a campaign is over, in the same way: for those campaigns that end by the dates of a filing window."""
     dates: dict[str, list[tuple[Occurrence, Anchors]]] = field(default_factory=dict)
     """Calendar name -> its dates ahead, each with itself as the only anchor."""
     windows: dict[str, Anchors] = field(default_factory=dict)
@@ -434,10 +436,20 @@ class _Work:
             return traveller.ends
         anchors = self._anchors(script, script.ends.names, traveller)
         previous = traveller.previous_at if script.ends.is_relative else None
-        found = resolve(script.ends, anchors=anchors, previous=previous, zone=traveller.zone)
-        traveller.ends = found if isinstance(found, datetime) else None
+        if previous is not None or not script.ends.names <= _OF_WINDOWS:
+            traveller.ends = self._resolved(script.ends, anchors, previous, traveller.zone)
+        else:  # the same for all who share it
+            key = (id(script.ends), anchors, traveller.zone)
+            if key not in self.ending:
+                self.ending[key] = script.ends, self._resolved(script.ends, anchors, None, traveller.zone)
+            traveller.ends = self.ending[key][1]
         traveller.ends_known = script.ends.names == _ENTRY  # which never moves
         return traveller.ends
+
+    @staticmethod
+    def _resolved(expr: TimeExpr, anchors: Anchors, previous: datetime | None, zone: ZoneInfo) -> datetime | None:
+        found = resolve(expr, anchors=anchors, previous=previous, zone=zone)
+        return found if isinstance(found, datetime) else None
 
     def _missed(self, script: Script, node: Node, times: StepTimes, traveller: _Traveller, plan: Planned) -> bool:
         """
