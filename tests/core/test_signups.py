@@ -183,6 +183,21 @@ def test_a_row_is_a_sign_up() -> None:
     assert (said.at, said.consent_text, said.notes) == (datetime(2026, 11, 3, 5, tzinfo=UTC), "I agree", ())
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "state"),
+    [
+        ("email,zip", "maya@example.org,53703", "WI"),
+        ("email,zip,state", "maya@example.org,53703, n/a ", "WI"),
+        ("email,zip,state", "maya@example.org,53703,MN", "MN"),
+        ("email,zip,state", "maya@example.org,53703,Ontario", None),
+        ("email,zip", "maya@example.org,somewhere", None),
+    ],
+)
+def test_a_zip_code_tells_the_state(header: str, row: str, state: str | None) -> None:
+    """Where the row has none of its own: a deadline is her state's, and many forms ask for the ZIP code alone."""
+    assert state == signup(header, row).fields.get("state")
+
+
 def test_a_row_says_what_she_wants_to_run_for() -> None:
     """Apart from where she lives; what cannot be read is told with its line, and the row goes on."""
     header = "email,state,office_sought,office_state,election_year"

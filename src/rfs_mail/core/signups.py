@@ -108,6 +108,7 @@ class RowReader:
         at = columns.fields
         readers = built_in_readers(terms.now)
         self._email = at["email"]
+        self._state = at.get("state")
         self._signed_up = at.get("signed_up_at")
         self._external = at.get("external_id")
         self._tags = at.get("tags")
@@ -169,6 +170,8 @@ class RowReader:
                 self._mend(line, name, cells[column].strip(), value, fields, notes)
             else:
                 fields[name] = value  # type: ignore[assignment]
+        if "zip" in fields and "state" not in fields:
+            self._tell_state(cells, fields)
         if self._name is not None:
             self._split_name(line, cells[self._name].strip(), fields, notes)
         custom: dict[str, Value] = {}
@@ -222,6 +225,12 @@ class RowReader:
             notes.append(Note(line, "signed_up_at", _shown(text), "dropped", found.reason))
             return self._default_at, False
         return found, True
+
+    def _tell_state(self, cells: Sequence[str], fields: dict[str, Value]) -> None:
+        """Without a state of its own a row means that of its ZIP code; one that cannot be read speaks against that."""
+        lies_in = state_of_zip(str(fields["zip"]))
+        if lies_in is not None and (self._state is None or cells[self._state].strip().lower() in _BLANKS):
+            fields["state"] = lies_in
 
     @staticmethod
     def _mend(line: int, name: str, text: str, value: Mended, fields: dict[str, Value], notes: list[Note]) -> None:
