@@ -54,6 +54,19 @@ def test_many_at_once_are_there_once(store: Store, now: datetime) -> None:
         assert before == touched(connection)
 
 
+def test_newcomers_are_written_as_what_they_said(store: Store, now: datetime) -> None:
+    """Each thing once, in the order in which they said it and with its first date; others beside them are looked up."""
+    with store.begin() as connection:
+        who, other = (add_person(connection, f"{name}@example.org", now=now) for name in ("maya", "ben"))
+        add_interests(connection, [(other, BOARD)], now=now)
+        later = now + timedelta(days=1)
+        said = [(who, COUNCIL, now), (other, BOARD, now), (who, BOARD, now), (who, COUNCIL, later)]
+        add_many(connection, said, newcomers={who})
+        assert {who: (COUNCIL, BOARD), other: (BOARD,)} == interests_of(connection, [who, other])
+        dates = connection.execute(TABLES["interest"].select().where(TABLES["interest"].c.person_id == who))
+        assert [now, now] == [row.at for row in dates]
+
+
 def test_it_is_noted_when_she_said_it_all(store: Store, now: datetime) -> None:
     """Also where it is what we knew: older rows of an import have nothing to add then."""
     with store.begin() as connection:

@@ -5,13 +5,14 @@ An interest is a fact of its own, apart from where somebody lives: she may say s
 writes them has her goals, exits and entries asked again in the same transaction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 from sqlalchemy import Connection, bindparam, delete, exists, select
 
 from rfs_mail.core.interest import WANTS, Interest
-from rfs_mail.store.dialect import execute_ready, instants
+from rfs_mail.store.dialect import execute_ready, insert_many, instants
 from rfs_mail.store.events import touch
 from rfs_mail.store.people import date_field
 from rfs_mail.store.tables import TABLES
@@ -20,6 +21,7 @@ from rfs_mail.store.types import BigId, Instant
 interest = TABLES["interest"]
 
 _SAID = ("office_level", "state", "division", "election_year", "party_path", "incumbent")
+_values = attrgetter(*_SAID)
 
 
 def interests_of(connection: Connection, person_ids: Sequence[int]) -> dict[int, tuple[Interest, ...]]:
@@ -61,26 +63,36 @@ def add_interests(connection: Connection, said: Iterable[tuple[int, Interest]], 
     return news
 
 
-def add_many(connection: Connection, said: Sequence[tuple[int, Interest, datetime]]) -> None:
+def add_many(
+    connection: Connection, said: Sequence[tuple[int, Interest, datetime]], *, newcomers: Container[int] = ()
+) -> None:
     """
-    Write what many people (by id) said, and when, beside what they said before, by one statement for all of them.
+    Write what many people (by id) said, and when, beside what they said before, by a statement for all of them.
 
-    What somebody has said already is not written again. Touching them is the caller's.
+    What somebody has said already is not written again; of `newcomers` nothing is looked up, since they are as new as
+    this transaction. Touching them is the caller's.
     """
+    at = instants(connection)
+    firsts: dict[tuple[int, Interest], datetime] = {}
+    for person_id, one, when in said:
+        if person_id in newcomers:
+            firsts.setdefault((person_id, one), when)
+    insert_many(
+        connection,
+        interest,
+        ("person_id", *_SAID, "at"),
+        [(person_id, *_values(one), at(when)) for (person_id, one), when in firsts.items()],
+    )
+    said = [row for row in said if row[0] not in newcomers] if firsts else said
     if said:
-        at = instants(connection)
         execute_ready(
             connection,
             _ADD,
             [
-                {
-                    "person": person_id, "office_level": one.office_level, "state": one.state,
-                    "division": one.division, "election_year": one.election_year, "party_path": one.party_path,
-                    "incumbent": one.incumbent, "now": at(when),
-                }
+                {"person": person_id, "now": at(when), **dict(zip(_SAID, _values(one), strict=True))}
                 for person_id, one, when in said
             ],
-        )  # fmt: skip
+        )
 
 
 def set_interests(connection: Connection, person_id: int, wanted: Sequence[Interest], *, now: datetime) -> bool:

@@ -224,7 +224,8 @@ def _write(
     )
     tags = [(draft.id, tag, at(row.at)) for draft, row in decision.signups if row.tags for tag in row.tags]
     insert_many(connection, _tag, ("person_id", "tag", "at"), tags, again="ignore")
-    add_many(connection, [(draft.id, one, row.at) for draft, row in decision.interests for one in row.interests])
+    wanted = [(draft.id, one, row.at) for draft, row in decision.interests for one in row.interests]
+    add_many(connection, wanted, newcomers={draft.id for draft in decision.created} if wanted else ())
     insert_many(connection, _touched, ("person_id",), [(draft.id,) for draft in decision.touched])
 
 
