@@ -44,6 +44,12 @@ def test_what_stands_beside_an_office_alone_is_no_interest() -> None:
     assert ((), ()) == interests_of_cells({"office_level": "not sure", "office_state": "WI"})
 
 
+def test_who_is_not_sure_of_the_rest_still_wants_the_office() -> None:
+    """Any year, any of the common ways, and the state she lives in."""
+    unsure = {"office_state": "not sure", "election_year": "Undecided", "party_path": "prefer not to say"}
+    assert ((Interest("municipal"),), ()) == interests_of_cells({"office_level": "mayor", "incumbent": "no", **unsure})
+
+
 def test_a_place_alone_is_any_office_there() -> None:
     """The state of an office is apart from where she lives."""
     assert ((Interest(state="TX"),), ()) == interests_of_cells({"office_state": "tx"})

@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from rfs_mail.core.filing_windows import OFFICE_LEVELS
 from rfs_mail.core.interest import Interest
-from rfs_mail.core.office_words import ANY, UNKNOWN, Offices, nearest_office, read_offices
+from rfs_mail.core.office_words import ANY, UNKNOWN, Offices, nearest_office, read_offices, says_nothing
 from rfs_mail.core.person_fields import Refused, read_name, read_state, read_yes_no
 from rfs_mail.core.zones import STATES
 
@@ -46,8 +46,10 @@ def interests_of_cells(cells: Mapping[str, str]) -> Said:
     """
     The interests that cells (`OFFICE_COLUMNS` -> text that is not blank) say: one for each office level named.
 
-    A row whose level is blank means any office of the state or division it names.
+    A row whose level is blank means any office of the state or division it names. In the other cells `not sure` is as
+    good as blank.
     """
+    cells = {name: text for name, text in cells.items() if not says_nothing(text) or name == "office_level"}
     if not any(name in cells for name in _NAMING):
         return NOTHING
     remarks: list[Remark] = []

@@ -53,6 +53,11 @@ def read_offices(text: str) -> Offices:
     return Offices(tuple(levels), any(each.among_words for each in found), unread)
 
 
+def says_nothing(text: str) -> bool:
+    """Does a text say that there is nothing to say yet: `not sure`, `undecided`, `no sé`?"""
+    return _WHOLE.get(_words(text)) == ()
+
+
 def nearest_office(text: str) -> str | None:
     """The office level, or the name of an office, that a mistyped text comes nearest to; None where nothing is near."""
     near = get_close_matches(" ".join(_words(text)), _NAMES, 1, cutoff=0.7)
@@ -138,8 +143,8 @@ _ALONE: Final[Mapping[tuple[str, ...], str]] = {
 _NOT_KNOWN_YET: Final = (
     "not sure, not sure yet, im not sure, i m not sure, unsure, undecided, not decided, not decided yet, "
     "i don t know, don t know, i dont know, dont know, i don t know yet, don t know yet, idk, tbd, unknown, maybe, "
-    "other, none, none yet, none of the above, no, not yet, not running, no se, no lo se, todavia no se, "
-    "aun no se, no estoy seguro, no estoy segura, otro, otra, ninguno"
+    "prefer not to say, prefer not to answer, decline to state, other, none, none yet, none of the above, no, not yet, "
+    "not running, no se, no lo se, todavia no se, aun no se, no estoy seguro, no estoy segura, otro, otra, ninguno"
 )
 """What means that nothing was named."""
 
