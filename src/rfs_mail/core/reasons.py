@@ -23,6 +23,7 @@ class Reason(StrEnum):
     GOAL_REACHED = "goal_reached"
     EXITED = "exited"
     WHILE_ENDED = "while_ended"
+    NOT_WANTED = "not_wanted"
     ENDED = "ended"
     TOO_LATE = "too_late"
     CAPPED = "capped"
@@ -100,6 +101,10 @@ WORDINGS: dict[Reason, Wording] = {
     Reason.GOAL_REACHED: Wording("the goal was reached: {expression}"),
     Reason.EXITED: Wording("an exit condition held: {expression}"),
     Reason.WHILE_ENDED: Wording("the `while` condition turned false: {expression}"),
+    Reason.NOT_WANTED: Wording(
+        "nothing she wants to run for means the filing window {window} any more",
+        "Nothing to do: once she says that she wants it again, the countdown goes on at the next step ahead.",
+    ),
     Reason.ENDED: Wording("the campaign had ended for this enrollment ({at})"),
     Reason.TOO_LATE: Wording(
         "too late: it had to go by {not_after}",

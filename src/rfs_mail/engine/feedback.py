@@ -201,7 +201,7 @@ class Preferences:
     not_this_time: bool | None = None
     """True: stage `not_now`; False: back to the stage before, where she is at `not_now`; None leaves it."""
     correction: str | None = None
-    """What she wrote under "Wrong state or office? Fix it": a task for staff reads it."""
+    """What she wrote about anything else that is wrong: a task for staff."""
     again: Mapping[str, str] = field(default_factory=dict)
     """Entities she had left and opts in to again -> the text she agreed to, word for word."""
 
@@ -239,7 +239,7 @@ def save_preferences(
     if wanted.not_this_time is not None:
         _not_this_time(connection, person, wanted.not_this_time, source, now, delivery_id)
     if wanted.correction:
-        _ask_to_correct(connection, person, wanted.correction, now, campaign_id)
+        ask_to_correct(connection, person, wanted.correction, now, campaign_id)
     events.add_event(
         connection, person_id, "preferences", at=now, now=now, active=True, delivery_id=delivery_id,
         campaign_id=campaign_id,
@@ -268,7 +268,7 @@ def _not_this_time(
         )
 
 
-def _ask_to_correct(connection: Connection, person: Person, text: str, now: datetime, campaign_id: str | None) -> None:
+def ask_to_correct(connection: Connection, person: Person, text: str, now: datetime, campaign_id: str | None) -> None:
     """A task for staff; the same words of the same person are one task."""
     name = " ".join(part for part in (person.given_name, person.family_name) if part) or person.address
     tasks.make(

@@ -37,13 +37,15 @@ from sqlalchemy import (
 )
 
 from rfs_mail.core.expression import Expression
-from rfs_mail.core.lifecycle import EnrollmentState
+from rfs_mail.core.facts import FILED_STATUSES
+from rfs_mail.core.lifecycle import UNSETTLED, EnrollmentState
 from rfs_mail.core.reasons import Reason
 from rfs_mail.store import outbox
 from rfs_mail.store.dialect import among as one_of
 from rfs_mail.store.dialect import among_bound, among_value, gathered, insert_many, instants, json_text, update_many
 from rfs_mail.store.dialect import insert as upsert
 from rfs_mail.store.expressions import compile_expression, wanted
+from rfs_mail.store.json_values import ByCodePoint
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, BigId, Instant, Json
 
@@ -59,6 +61,8 @@ touched = TABLES["touched"]
 sweep = TABLES["sweep"]
 filing_window = TABLES["filing_window"]
 interest = TABLES["interest"]
+candidacy = TABLES["candidacy"]
+delivery = TABLES["delivery"]
 
 PASSED_OVER = EnrollmentState.PASSED_OVER.value
 
@@ -916,6 +920,96 @@ def hand_on(
         values = {"window_id": row.window_id, "window_version": version}
         connection.execute(update(enrollment).where(enrollment.c.id == row.id).values(**values))
         outbox.hand_on(connection, row.id, values)
+    return {row.id for row in rows}
+
+
+def unwanted(connection: Connection, person_id: int, campaign_ids: Sequence[str]) -> list[AnyRow]:
+    """
+    Active enrollments of a person in these campaigns, for a window that nothing she wants means any more.
+
+    Rows of id, campaign_id and window_id. What she has filed for is hers, whatever she says that she wants.
+    """
+    about, said = filing_window.alias("about"), interest.alias("said")
+    return list(
+        connection.execute(
+            select(enrollment.c.id, enrollment.c.campaign_id, enrollment.c.window_id)
+            .join(person, _HER)
+            .join(about, about.c.id == enrollment.c.window_id)
+            .where(
+                enrollment.c.person_id == person_id,
+                enrollment.c.campaign_id.in_(campaign_ids),
+                _IS_ACTIVE,
+                ~exists().where(said.c.person_id == person.c.id, *wanted(said, person, about)),
+                ~exists().where(
+                    candidacy.c.person_id == person.c.id,
+                    candidacy.c.window_id == about.c.id,
+                    candidacy.c.status.in_(FILED_STATUSES),
+                ),
+            )
+            .order_by(enrollment.c.id)
+        )
+    )
+
+
+def take_up_again(
+    connection: Connection, person_id: int, campaign_ids: Sequence[str], *, closes_from: str, now: datetime
+) -> set[int]:
+    """
+    Let countdowns go on that ended because she no longer wanted their window, where she wants it again.
+
+    Or another that closes with it: a person is in a campaign once for all of them. Each stands where it stood and joins
+    at the next step ahead, as somebody who enters now; what was skipped stays so. Windows that closed before the ISO
+    date `closes_from` are over. Returns the enrollments that go on.
+    """
+    this, other, said = filing_window.alias("this"), filing_window.alias("other"), interest.alias("said")
+    beside, its = enrollment.alias("beside"), filing_window.alias("its")
+    in_it_already = exists(
+        select(literal_column("1"))
+        .select_from(beside)
+        .join(its, its.c.id == beside.c.window_id)
+        .where(
+            beside.c.id != enrollment.c.id,
+            beside.c.person_id == enrollment.c.person_id,
+            beside.c.campaign_id == enrollment.c.campaign_id,
+            or_(its.c.id == other.c.id, and_(beside.c.state == "active", *close_together(its, this))),
+        )
+        .correlate(enrollment, this, other)
+    )
+    rows = connection.execute(
+        select(
+            enrollment.c.id,
+            func.max(case((other.c.id == this.c.id, other.c.id), else_=None)).label("same"),
+            func.min(other.c.id).label("window_id"),
+        )
+        .join(person, _HER)
+        .join(this, this.c.id == enrollment.c.window_id)
+        .join(other, and_(*close_together(other, this), other.c.status != "cancelled"))
+        .join(said, and_(said.c.person_id == person.c.id, *wanted(said, person, other)))
+        .where(
+            enrollment.c.person_id == person_id,
+            enrollment.c.campaign_id.in_(campaign_ids),
+            enrollment.c.state == "exited",
+            enrollment.c.ended_because == Reason.NOT_WANTED.value,
+            ByCodePoint(this.c.closes_on) >= closes_from,
+            ~in_it_already,
+        )
+        .group_by(enrollment.c.id)
+    ).all()
+    unsettled = exists().where(
+        delivery.c.id == enrollment.c.waiting_on, delivery.c.state.in_([one.value for one in UNSETTLED])
+    )
+    for row in rows:
+        window_id = row.same or row.window_id
+        version = select(filing_window.c.version).where(filing_window.c.id == window_id).scalar_subquery()
+        connection.execute(
+            update(enrollment)
+            .where(enrollment.c.id == row.id)
+            .values(
+                state="active", window_id=window_id, window_version=version, entered_at=now, due_at=now, planned=False,
+                waiting_on=case((unsettled, enrollment.c.waiting_on), else_=None), ended_at=None, ended_because=None,
+                ended_detail={},
+            )
+        )  # fmt: skip
     return {row.id for row in rows}
 
 

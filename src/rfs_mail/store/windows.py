@@ -462,6 +462,34 @@ def of_deliveries(connection: Connection, delivery_ids: Sequence[int]) -> dict[i
     return found
 
 
+def ahead_of(connection: Connection, person_id: int, *, closes_from: str) -> tuple[About, ...]:
+    """
+    The windows that a person wants, the nearest closing first; those whose closing nobody knows stand last.
+
+    Without those that closed before the ISO date `closes_from`, those that were called off, and what she has filed for.
+    """
+    exact = and_(filing_window.c.division != "", interest.c.division == filing_window.c.division)
+    filed = select(candidacy.c.window_id).where(
+        candidacy.c.person_id == person_id, candidacy.c.status.in_(FILED_STATUSES)
+    )
+    rows = connection.execute(
+        select(filing_window.c.id, func.max(case((exact, 1), else_=0)).label("exact"))
+        .select_from(interest)
+        .join(person, person.c.id == interest.c.person_id)
+        .join(filing_window, and_(*wanted(interest, person, filing_window)))
+        .where(
+            person.c.id == person_id,
+            or_(ByCodePoint(filing_window.c.closes_on) >= closes_from, filing_window.c.closes_on == ""),
+            filing_window.c.status != "cancelled",
+            filing_window.c.id.not_in(filed),
+        )
+        .group_by(filing_window.c.id)
+    ).all()
+    exactly = {row.id: bool(row.exact) for row in rows}
+    stored = listing(connection, ids=sorted(exactly))
+    return tuple(About(one.window, one.version, not exactly[one.window.id]) for one in stored)
+
+
 # -- official lists ----------------------------------------------------------------------------------------------------
 
 candidate_match = TABLES["candidate_match"]

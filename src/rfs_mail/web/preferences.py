@@ -20,17 +20,20 @@ from rfs_mail.core.person import Person
 from rfs_mail.core.tokens import Kind
 from rfs_mail.engine import feedback
 from rfs_mail.engine.recipients import Recipient, find_recipient, topics_of
+from rfs_mail.engine.wishes import wishes_of
 from rfs_mail.errors import NotFoundError
 from rfs_mail.web.forms import LARGE, read_form
 from rfs_mail.web.notices import notice
+from rfs_mail.web.offices import say_known
 from rfs_mail.web.site import Site, Tongue, masked, site_of
 from rfs_mail.web.unsubscribe import in_language
+from rfs_mail.web.wishes import office_link
 from rfs_mail.web.words import LANGUAGES, say_day, say_list, spoken
 
 router = APIRouter(include_in_schema=False)
 
 LONGEST_CORRECTION: Final = 500
-"""Characters of "Wrong state or office?"."""
+"""Characters of what else is wrong."""
 
 LONGEST_PAUSE: Final = timedelta(days=365)
 
@@ -56,7 +59,7 @@ async def show(request: Request) -> Response:
     delivery_id, recipient = await site.recipient(Kind.PREFERENCES, request)
     if recipient.person is None:
         return notice(request, "gone", status=410, recipient=recipient)
-    return _page(request, site, delivery_id, recipient, _stored(recipient, recipient.person))
+    return await _page(request, site, delivery_id, recipient, _stored(recipient, recipient.person))
 
 
 @router.post("/p/{token}")
@@ -76,7 +79,7 @@ async def save(request: Request) -> Response:
     if len(form.correction) > LONGEST_CORRECTION:
         form.wrong["correction"] = tongue.say("correction_long", count=LONGEST_CORRECTION)
     if form.wrong:
-        return _page(request, site, delivery_id, recipient, form, status=422)
+        return await _page(request, site, delivery_id, recipient, form, status=422)
     wanted = feedback.Preferences(
         topics=form.topics,
         paused_until=until,
@@ -139,7 +142,7 @@ def _read(recipient: Recipient, fields: Mapping[str, str]) -> _Form:
         not_now=fields.get("not_now") == "yes",
         not_now_was=fields.get("not_now_was") == "yes",
         language=language if language in _mail_languages(recipient) else "",
-        correction=" ".join(fields.get("correction", "").split()),
+        correction=" ".join(fields.get("correction", "").replace("\0", " ").split()),
     )
 
 
@@ -188,12 +191,13 @@ def _mail_language(recipient: Recipient, person: Person) -> str:
 # -- pages -------------------------------------------------------------------------------------------------------------
 
 
-def _page(
+async def _page(
     request: Request, site: Site, delivery_id: int, recipient: Recipient, form: _Form, *, status: int = 200
 ) -> HTMLResponse:
     tongue = site.tongue(request, recipient)
     person = recipient.person
     assert person is not None, "the callers have looked"
+    wishes = await site.look(wishes_of, person, now=site.app.now())
     today = local_date(site.app.now(), find_zone(person.zone))
     return_to = {one.id for one in _may_return(recipient)}
     sections = [
@@ -233,6 +237,8 @@ def _page(
         earliest=(today + timedelta(days=1)).isoformat(),
         latest=(today + LONGEST_PAUSE).isoformat(),
         longest=LONGEST_CORRECTION,
+        known=say_known(person, wishes.interests, tongue),
+        fix=office_link(site.link(request, Kind.PREFERENCES, delivery_id, tongue)),
         stop=site.link(request, Kind.UNSUBSCRIBE, delivery_id, tongue) if not recipient.entity_left else "",
     )
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from rfs_mail.engine.live import look
 from rfs_mail.engine.recipients import find_own
-from rfs_mail.web import answers, mail_links, preferences, unsubscribe
+from rfs_mail.web import answers, mail_links, preferences, unsubscribe, wishes
 from rfs_mail.web.notices import plain
 from rfs_mail.web.site import UnavailableError, site_of
 
@@ -40,5 +40,5 @@ async def robots(request: Request) -> Response:
     return plain("User-agent: *\nDisallow: /\n")
 
 
-for part in (unsubscribe, preferences, answers, mail_links):
+for part in (unsubscribe, preferences, wishes, answers, mail_links):
     router.include_router(part.router)
