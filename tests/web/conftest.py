@@ -62,6 +62,16 @@ goal: stage == "filed"
 ends: entry + 90d
 """
 
+COUNT = """\
+id: count
+entity: rfs
+topic: running
+entry: {per: filing_window, from: closes - 60d}
+steps:
+  - {key: soon, at: closes - 3d @ 10:00, mail: pulse/later}
+goal: filed(window)
+"""
+
 ASK = """\
 ---
 subject: "{{ given_name or 'Hello' }}, where are you with it?"
@@ -113,7 +123,7 @@ Hi {{ given_name or "there" }}, this one comes later.
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Compiled]:
-    """The shipped entities and layout with one campaign of our own, compiled once."""
+    """The shipped entities and layout with two campaigns of our own, compiled once."""
     folder = tmp_path_factory.mktemp("pages")
     (folder / "campaigns").mkdir()
     (folder / "data").mkdir()
@@ -121,7 +131,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Compiled
     shutil.copy(ROOT / "campaigns" / "entities.yaml", folder / "campaigns")
     for layout in (ROOT / "templates").glob("_layout*"):
         shutil.copy(layout, folder / "templates")
-    (folder / "campaigns" / "pulse.yaml").write_text(PULSE, encoding="utf-8")
+    for campaign, text in {"pulse": PULSE, "count": COUNT}.items():
+        (folder / "campaigns" / f"{campaign}.yaml").write_text(text, encoding="utf-8")
     for name, text in {"ask.md": ASK, "ask.es.md": PREGUNTA, "later.md": LATER}.items():
         (folder / "templates" / "pulse" / name).write_text(text, encoding="utf-8")
     loaded = load_project(Settings(folder=folder))
@@ -144,6 +155,10 @@ class Mailed:
     @property
     def preferences(self) -> str:
         return self.urls.preferences.removeprefix(BASE)
+
+    @property
+    def office(self) -> str:
+        return f"{self.preferences}/office"
 
     @property
     def view(self) -> str:
@@ -256,7 +271,10 @@ class PostOffice:
 
     def facts(self) -> dict[str, list[Any]]:
         """Everything a page could have changed."""
-        names = ("suppression", "consent", "topic_left", "event", "delivery", "task", "person", "person_tag", "touched")
+        names = (
+            "suppression", "consent", "topic_left", "event", "delivery", "task", "person", "person_tag", "touched",
+            "interest", "enrollment",
+        )  # fmt: skip
         return {name: self.rows(name) for name in names}
 
 

@@ -139,6 +139,7 @@ def all_urls(one: Mailed, base: str) -> dict[str, str]:
     return {
         "stop": one.urls.unsubscribe,
         "preferences": one.urls.preferences,
+        "office": f"{one.urls.preferences}/office",
         "answer": one.urls.answer("yes_still"),
         "damaged": f"{base}/u/nonsense",
         "home": f"{base}/",
@@ -179,7 +180,7 @@ def test_preferences_in_a_browser(browser: Any, served: Served) -> None:
         page.get_by_label("Pause until").fill("2027-03-15")
         page.get_by_label("Not running this time").check()
         page.get_by_label("Language of your e-mail").select_option("es")
-        page.get_by_label("Wrong state or office? Fix it").fill("I moved to Ohio")
+        page.get_by_label("Is something else wrong? Tell us").fill("My name is Mia")
         page.get_by_role("button", name="Save").click()
         page.wait_for_selector("text=Guardado")
         assert focused(page) == "H1 Guardado"
@@ -195,6 +196,29 @@ def test_preferences_in_a_browser(browser: Any, served: Served) -> None:
         assert focused(page) == "H1 Not saved yet: please look at “Pause until”"
         assert page.get_by_label("Pause until").get_attribute("aria-invalid") == "true"
         picture(page, "preferences-wrong")
+
+
+def test_state_and_office_with_the_keyboard_and_without_a_script(browser: Any, served: Served) -> None:
+    """From the preferences to the form, by labels and keys alone; the answer has the focus and says what is known."""
+    one = mailed(served, lang="en")
+    with opened(browser, one.urls.preferences, java_script_enabled=False) as page:
+        page.route("**/*", lambda route: _without_style(route))
+        page.get_by_role("link", name="Wrong state or office? Fix it").press("Enter")
+        page.wait_for_selector("text=Your state and your office")
+        page.get_by_label("State", exact=True).select_option("Wisconsin")
+        page.get_by_label("ZIP code (optional)").fill("53703")
+        page.get_by_label("School board").press("Space")
+        page.get_by_role("group", name="What you want to run for").get_by_label("Judge").press("Space")
+        page.get_by_label("Year of the election (optional)").fill("1066")
+        page.get_by_role("button", name="Save").press("Enter")
+        page.wait_for_selector("text=Please write a year from 2026 to 2036")
+        assert page.get_by_label("Year of the election (optional)").get_attribute("aria-invalid") == "true"
+        page.get_by_label("Year of the election (optional)").fill("2027")
+        page.get_by_role("button", name="Save").press("Enter")
+        page.wait_for_selector("text=You want to run for: School board, Wisconsin, 2027; Judge, Wisconsin, 2027.")
+        assert page.evaluate("document.activeElement.tagName") == "H1"
+    assert served.post.person(one).zone == "America/Chicago"
+    assert {row.office_level for row in served.post.rows("interest")} == {"school_board", "judicial"}
 
 
 def test_an_answer_in_a_browser(browser: Any, served: Served) -> None:

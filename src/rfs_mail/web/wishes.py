@@ -53,6 +53,8 @@ class _Form:
     levels: tuple[str, ...] = ()
     run_state: str = ""
     """Empty: where she lives."""
+    run_state_was: str = ""
+    """As it is stored. A state that is where she lives is said to be that, so that it moves with her."""
     year: str = ""
     path: str = ""
     incumbent: bool = False
@@ -71,7 +73,8 @@ class _Form:
     def chosen(self) -> tuple[Interest, ...]:
         """The interests that the boxes say."""
         year = int(self.year) if self.year else None
-        return tuple(Interest(level, self.run_state, "", year, self.path, self.incumbent) for level in self.levels)
+        state = self.run_state or (self.state if self.state == self.run_state_was else "")
+        return tuple(Interest(level, state, "", year, self.path, self.incumbent) for level in self.levels)
 
     def keeps(self, interest: Interest) -> bool:
         """Does it stay as it is? What the page did not show does."""
@@ -173,7 +176,8 @@ def _stored(person: Person, wishes: Wishes) -> _Form:
         zip=person.zip or "",
         county=person.county or "",
         levels=tuple(one.office_level for one in together),
-        run_state=first.state,
+        run_state=first.state if first.state != person.state else "",
+        run_state_was=first.state,
         year=str(first.election_year or ""),
         path=first.party_path,
         incumbent=first.incumbent,
@@ -190,6 +194,7 @@ def _read(person: Person, wishes: Wishes, fields: Mapping[str, str], tongue: Ton
         county=given.get("county", before.county),
         levels=tuple(level for level in LEVELS if given.get(f"level.{level}") == "yes"),
         run_state=given.get("run_state", ""),
+        run_state_was=given.get("run_state_was", ""),
         year=given.get("year", ""),
         incumbent=given.get("incumbent") == "yes",
         shown=frozenset(given["shown"].split()),
@@ -208,7 +213,7 @@ def _read(person: Person, wishes: Wishes, fields: Mapping[str, str], tongue: Ton
         form.wrong["note"] = tongue.say("correction_long", count=LONGEST_NOTE)
     elif form.note:
         note = read_text(form.note)
-        form.note = "" if isinstance(note, Refused) else note
+        form.note = "" if isinstance(note, Refused) else " ".join(note.split())
     return form
 
 
@@ -276,7 +281,10 @@ async def _page(
         address=masked(recipient),
         values=form,
         wrong=form.wrong,
-        was={"state": person.state or "", "zip": person.zip or "", "county": person.county or ""},
+        was={
+            "state": person.state or "", "zip": person.zip or "", "county": person.county or "",
+            "run_state": _stored(person, wishes).run_state_was,
+        },
         states=STATES,
         levels=[(level, say_level(level, tongue)) for level in LEVELS],
         kept=[(_mark(one), say_interest(one, person.state, tongue), form.keeps(one)) for one in apart],
