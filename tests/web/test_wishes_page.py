@@ -295,10 +295,12 @@ def test_the_way_onto_the_ballot_is_asked_where_dates_differ_by_it(post: PostOff
     assert wanted(post, mailed) == {Interest("school_board")}
 
 
-def test_a_note_is_read_by_a_person(post: PostOffice) -> None:
-    """An office that is not on the list becomes a task, in one line without what cannot be seen."""
+def test_a_note_is_read_by_a_person(each_post: PostOffice) -> None:
+    """An office that is not on the list becomes a task, in one line without what cannot be seen or stored."""
+    post = each_post
     mailed = post.mail(lang="en", state="WI")
-    page = sends(post, mailed, note="Town\nclerk\0 <of> Lodi")
+    page = sends(post, mailed, note="Town\nclerk\0 <of> Lodi", county="Co\0lumbia \u202e")
+    assert post.person(mailed).county == "Co lumbia"
     assert "Somebody will look at what you wrote." in page.text
     assert [row.title for row in post.rows("task")] == [
         "Check the state and office of María, who writes: Town clerk <of> Lodi"
