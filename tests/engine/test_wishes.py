@@ -146,6 +146,45 @@ def test_another_office_that_closes_with_it_takes_its_countdown_up(world: World)
     assert Changed((), True, (), 0, 0, 0) == change(world, who, [COUNCIL_SEAT, BOARD_SEAT])
 
 
+def test_her_own_window_comes_before_those_that_close_with_it(world: World) -> None:
+    """What is taken up is what it was, where she wants that again."""
+    knows(world, COUNCIL, SCHOOLS)
+    who = wants(world, "ana", "school_board")
+    world.tick(day("2026-12-01 12:00"))
+    change(world, who, [])
+    assert 1 == change(world, who, [COUNCIL_SEAT, BOARD_SEAT]).taken_up
+    assert {SCHOOLS.id: ("active", None)} == standing(world)
+
+
+def test_nothing_is_taken_up_beside_a_countdown_to_the_same_minute(world: World) -> None:
+    """Two windows that closed apart close together now: one countdown speaks for both."""
+    knows(world, COUNCIL, LATER)
+    who = wants(world, "ana", "municipal", "school_board")
+    world.tick(day("2026-12-01 12:00"))
+    change(world, who, [COUNCIL_SEAT])
+    knows(world, replace(COUNCIL, closes_on=LATER.closes_on))
+    world.tick(day("2026-12-01 13:00"))
+    assert 0 == change(world, who, [COUNCIL_SEAT, BOARD_SEAT]).taken_up
+    assert {COUNCIL.id: ("active", None), LATER.id: ("exited", "not_wanted")} == standing(world)
+
+
+def test_the_news_of_a_move_is_not_told_again(store: Store, tmp_path: Path) -> None:
+    """What happened once is over when she comes back to the window; only countdowns go on."""
+    moved = "entry: {per: filing_window, on: moved}\nsteps:\n  - {key: a, at: entry + 1h, mail: a}\n"
+    world = World(store, tmp_path, {"moved": moved})
+    world.apply(day("2026-11-10 12:00"))
+    knows(world, COUNCIL)
+    who = wants(world, "ana", "municipal")
+    world.tick(day("2026-12-01 12:00"))
+    knows(world, replace(COUNCIL, closes_on="2027-01-08"))
+    world.tick(day("2026-12-01 12:30"))
+    assert {COUNCIL.id: ("active", None)} == standing(world)
+    assert (COUNCIL.id,) == change(world, who, []).given_up
+    assert 0 == change(world, who, [COUNCIL_SEAT]).taken_up
+    world.tick(day("2026-12-01 15:00"))
+    assert [] == went(world)
+
+
 def test_a_window_that_has_closed_is_not_taken_up(world: World) -> None:
     """There is nothing left to count down to."""
     knows(world, COUNCIL)

@@ -57,7 +57,12 @@ def test_one_save_keeps_everything(each_post: PostOffice) -> None:
     with post.store.begin() as connection:
         waiting = add_delivery(connection, mailed.person_id, now=post.now, campaign_id="pulse")
     url, values = Page(post.client.get(mailed.preferences)).press(
-        **{"topic.running": None, "pause_until": "2027-01-15", "not_now": "yes", "correction": "I moved\nto\0Ohio <now>"}
+        **{
+            "topic.running": None,
+            "pause_until": "2027-01-15",
+            "not_now": "yes",
+            "correction": "I moved\nto\0Ohio <now>",
+        }
     )
     page = Page(post.client.post(url, data=values))
     assert (page.response.status_code, page.heading, page.focused) == (200, "Saved", ["h1"])
