@@ -9,6 +9,7 @@ import pytest
 from rfs_mail.core.interest import Interest
 from rfs_mail.core.reasons import sentence
 from rfs_mail.engine.advance import advance
+from rfs_mail.engine.desk import set_fields
 from rfs_mail.engine.live import look
 from rfs_mail.engine.react import react
 from rfs_mail.engine.wishes import Changed, Wishes, change_wishes, paths_in, wishes_of
@@ -208,6 +209,17 @@ def test_what_she_has_filed_for_is_hers(store: Store, tmp_path: Path) -> None:
         candidacies.set_status(connection, who, COUNCIL.id, "on_ballot", evidence="a test", now=world.now)
     assert () == change(world, who, []).given_up
     assert {COUNCIL.id: ("active", None)} == standing(world)
+
+
+def test_what_staff_write_down_does_the_same(world: World) -> None:
+    """Another office or another state ends a countdown, and what they add takes it up."""
+    knows(world, COUNCIL)
+    wants(world, "ana", "municipal")
+    world.tick(day("2026-12-01 12:00"))
+    over, on = ("exited", "not_wanted"), ("active", None)
+    for said, then in (("wants=judge", over), ("wants+=municipal", on), ("state=TX", over), ("state=WI", on)):
+        set_fields(world.store, "ana@example.org", [said], window=None, by="ana", now=world.now)
+        assert {COUNCIL.id: then} == standing(world)
 
 
 def test_a_paused_campaign_gives_up_as_well(world: World) -> None:

@@ -15,6 +15,7 @@ from rfs_mail.engine import feedback, naming
 from rfs_mail.engine.filings import record_status
 from rfs_mail.engine.live import Live, look
 from rfs_mail.engine.windows import find_window
+from rfs_mail.engine.wishes import follow_wishes
 from rfs_mail.errors import UsageError
 from rfs_mail.store import events, people, suppressions
 from rfs_mail.store.database import Store
@@ -94,6 +95,8 @@ def set_fields(
             news = [_want(connection, person.id, said, add=add, now=now) for add, said in wishes]
             changed += ["wants"] if any(news) else []
             wants = tuple(map(say_interest, interests_of(connection, [person.id]).get(person.id, ())))
+        if live is not None and {"wants", "state"} & set(changed):
+            follow_wishes(connection, live, person.id, now=now)
     return Changed(person.address, tuple(changed), wants)
 
 

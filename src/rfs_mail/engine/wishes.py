@@ -8,7 +8,7 @@ twice for one window. An import does none of this: it only adds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
@@ -76,13 +76,22 @@ def change_wishes(
         connection, person_id, EVENT, at=now, now=now, active=herself, delivery_id=delivery_id,
         campaign_id=campaign_id, detail=detail,
     )  # fmt: skip
-    if live is None:
-        return Changed(changed, news)
+    followed = follow_wishes(connection, live, person_id, now=now) if live is not None else Changed()
+    return replace(followed, fields=changed, interests=news)
+
+
+def follow_wishes(connection: Connection, live: Live, person_id: int, *, now: datetime) -> Changed:
+    """
+    Have a person's countdowns follow what she wants and where she lives now; to be asked after either was written.
+
+    Asking again changes nothing more.
+    """
+    outbox.close_gate(connection, person_id)
     given_up, handed_on = _give_up(connection, live, person_id, now)
-    enterable = [name for name, script in _about_windows(live).items() if script.campaign.entry.on is None]
-    taken_up = enrollments.take_up_again(connection, person_id, enterable, closes_from=_from(now), now=now)
+    countdowns = [name for name, script in _about_windows(live).items() if script.campaign.entry.on is None]
+    taken_up = enrollments.take_up_again(connection, person_id, countdowns, closes_from=_from(now), now=now)
     reacted = ask_again(connection, live, [person_id], now=now)
-    return Changed(changed, news, given_up, handed_on, len(taken_up), reacted.entered)
+    return Changed(given_up=given_up, handed_on=handed_on, taken_up=len(taken_up), entered=reacted.entered)
 
 
 def _give_up(connection: Connection, live: Live, person_id: int, now: datetime) -> tuple[tuple[str, ...], int]:
