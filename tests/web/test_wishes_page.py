@@ -285,6 +285,17 @@ def test_an_office_needs_a_state(post: PostOffice) -> None:
     assert (wanted(post, mailed), post.person(mailed).state) == ({Interest("school_board", "WI")}, None)
 
 
+def test_a_zip_code_tells_the_state_that_nobody_knows(post: PostOffice) -> None:
+    """As in an import; and the same press again is not a mistake because the state is known now."""
+    mailed = post.mail(lang="en", state=None)
+    url, values = Page(post.client.get(mailed.office)).press(zip="53703", **{"level.judicial": "yes"})
+    first, again = (post.client.post(url, data=values) for _ in range(2))
+    assert "You live in Wisconsin. You want to run for: Judge, Wisconsin." in Page(first).text
+    assert (again.status_code, again.text) == (200, first.text)
+    person = post.person(mailed)
+    assert (person.state, person.zone, wanted(post, mailed)) == ("WI", "America/Chicago", {Interest("judicial")})
+
+
 def test_the_way_onto_the_ballot_is_asked_where_dates_differ_by_it(post: PostOffice) -> None:
     """Only there, in plain words; what was chosen stays where she stays, and goes where she moves away."""
     party = replace(TEXAS, party_path="major_party")

@@ -218,6 +218,8 @@ def _read(person: Person, wishes: Wishes, fields: Mapping[str, str], tongue: Ton
 
 
 def _read_place(form: _Form, person: Person, given: Mapping[str, str], tongue: Tongue, now: datetime) -> None:
+    if not form.state and not given.get("state_was"):
+        form.state = person.state or ""  # nobody knew it when the page was shown, and she did not choose
     if form.state not in STATES and (form.state or person.state):
         form.wrong["state"], form.state = tongue.say("state_unread"), person.state or ""
         return
@@ -235,7 +237,9 @@ def _read_place(form: _Form, person: Person, given: Mapping[str, str], tongue: T
             form.wrong["zip"] = tongue.say("zip_unread")
         elif form.state and lies_in != form.state:
             form.wrong["zip"] = tongue.say("zip_elsewhere", state=say_state(lies_in))
-        place["zip"] = code
+        else:  # as an import does, the state is told by the code where nothing else tells it
+            form.state = lies_in
+        place |= {"zip": code, "state": form.state or None}
     if form.county and form.county != person.county:
         county = read_value("county", form.county, {}, now=now)
         if isinstance(county, Refused):
