@@ -433,3 +433,24 @@ def test_counted_mails_are_those_that_may_have_been_received(store: Store, now: 
             )  # fmt: skip
         found = outbox.counted_sends(connection, [maria, bo], since=now - 100 * HOUR)
         assert found == {maria: (now - 3 * HOUR, now - 2 * HOUR, now - HOUR)}
+
+
+def test_mail_that_is_handed_on_is_written_anew(store: Store, now: datetime) -> None:
+    """What waits and what a sender has claimed is about the other window; what is at the wire stays as it is."""
+    table = TABLES["delivery"]
+    with store.begin() as connection:
+        add_campaign(connection, "welcome", now=now)
+        found = {}
+        for state in ("queued", "claimed", "sending", "sent"):
+            who = add_person(connection, f"{state}@example.org", now=now)
+            one = add_delivery(connection, who, now=now, state=state, window_id="council", window_version=1, batch_id=7)
+            mine = connection.execute(table.select().where(table.c.id == one)).one().enrollment_id
+            outbox.hand_on(connection, mine, {"window_id": "schools", "window_version": 3})
+            row = connection.execute(table.select().where(table.c.id == one)).one()
+            found[state] = (row.state, row.window_id, row.window_version, row.batch_id)
+    assert {
+        "queued": ("queued", "schools", 3, None),
+        "claimed": ("queued", "schools", 3, None),
+        "sending": ("sending", "council", 1, 7),
+        "sent": ("sent", "council", 1, 7),
+    } == found

@@ -960,8 +960,17 @@ def waiting(
 
 
 def hand_on(connection: Connection, enrollment_id: int, values: Mapping[str, Any]) -> None:
-    """Queued mail of an enrollment is about another filing window now: its id and version."""
-    connection.execute(update(delivery).where(QUEUED, delivery.c.enrollment_id == enrollment_id).values(**values))
+    """
+    Mail of an enrollment that has not left is about another filing window now: its id and version.
+
+    What a sender has claimed goes back to the queue: it may be written about the old one already.
+    """
+    still = delivery.c.state.in_([state.value for state in OPEN_STATES])
+    connection.execute(
+        update(delivery)
+        .where(delivery.c.enrollment_id == enrollment_id, still)
+        .values(**values, state="queued", batch_id=None)
+    )
 
 
 def waiting_together(connection: Connection, campaign_id: str, *, after: int, up_to: int) -> list[AnyRow]:
