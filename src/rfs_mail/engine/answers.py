@@ -2,9 +2,11 @@
 One-tap answers: the link in a mail opens a page, the button on the page records the answer.
 
 A scanner that follows the link changes nothing. The answer, the change the step asks for and the goals that become
-true with it are one transaction.
+true with it are one transaction. An answer that says how far she is with a filing window ("Yes, I filed") is about the
+window of the mail; where the mail was about several that close together, the page asks her which.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html.parser import HTMLParser
@@ -12,6 +14,7 @@ from html.parser import HTMLParser
 from sqlalchemy import Connection
 
 from rfs_mail.core.campaign import Change, Mail
+from rfs_mail.core.filing_windows import FilingWindow
 from rfs_mail.core.sequence import find_step
 from rfs_mail.core.tokens import Keys
 from rfs_mail.engine import changes, react
@@ -19,10 +22,28 @@ from rfs_mail.engine.compose import Composer
 from rfs_mail.engine.live import Live
 from rfs_mail.engine.recipients import Sent, find_sent
 from rfs_mail.errors import RfsMailError
-from rfs_mail.store import events, outbox
+from rfs_mail.store import candidacies, events, outbox
+from rfs_mail.store import windows as stored
 from rfs_mail.store.outbox import Addressee
+from rfs_mail.store.types import AnyRow
 
 EVENT = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A filing window that an answer may be about. `chosen`: her last such answer was, or there is no other."""
+
+    window: FilingWindow
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An answer that a mail offers: what the mail calls it, and the windows it may be about, the mail's own first."""
+
+    label: str
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,63 +53,124 @@ class Answered:
     new: bool
     unsubscribed: bool
     """The answer asked us to stop writing."""
+    windows: tuple[FilingWindow, ...] = ()
+    """The filing windows that it counts for."""
+    unclear: bool = False
+    """It may be about several windows and named none of them: nothing was recorded."""
 
 
-def read_label(connection: Connection, composer: Composer, delivery_id: int, key: str) -> str | None:
+def read_offer(connection: Connection, composer: Composer, delivery_id: int, key: str) -> Offer | None:
     """
-    What the answer is called in the mail; its key in words where the mail has no such link.
+    What the answer is called in the mail (its key in words where the mail has no such link), and what it may be about.
 
     None where the mail does not offer this answer, or was pruned.
     """
     sent = find_sent(connection, delivery_id)
-    if sent is None or _change(sent, key) is None:
+    change = _change(sent, key) if sent is not None else None
+    if sent is None or change is None:
         return None
     in_words = key.replace("_", " ").strip().capitalize() or key
     keys = Keys(sent.made["key"], composer.keys.secrets)
     answer = composer.urls(delivery_id, keys).answer
+    label = ""
     try:
         _, rendered = composer.again(delivery_id, sent.made, sent.material)
+        label = link_text(rendered.html, answer(key)) if answer is not None else ""
     except RfsMailError:
-        return in_words
-    return (link_text(rendered.html, answer(key)) if answer is not None else "") or in_words
+        pass
+    earlier = events.of_delivery(connection, delivery_id, EVENT)
+    about = _may_be_about(connection, sent, change, earlier)
+    last = earlier[-1].detail.get("windows", []) if earlier and earlier[-1].value == key else []
+    choices = tuple(Choice(one, len(about) == 1 or one.id in last) for one in about)
+    return Offer(label or in_words, choices)
 
 
 def record_answer(
-    connection: Connection, live: Live, addressee: Addressee, key: str, *, now: datetime
+    connection: Connection, live: Live, addressee: Addressee, key: str, *, windows: Sequence[str] = (), now: datetime
 ) -> Answered | None:
     """
     Record an answer and make the change it stands for; then her goals and exits are asked, in this transaction.
 
-    The same answer again changes nothing. Another answer to the same mail counts as well: people change their mind.
-    None where the mail offers no such answer, or where the person or the mail is gone.
+    The same answer again changes nothing. Another answer to the same mail counts as well, and takes back what the one
+    before it said of a filing window: people change their mind. `windows` are those that she chose, by id; they need
+    not be named where the mail is about one. None where the mail offers no such answer, or where the person or the mail
+    is gone.
     """
     sent = find_sent(connection, addressee.delivery_id)
     change = _change(sent, key) if sent is not None else None
     if sent is None or change is None or addressee.person_id is None:
         return None
     who, campaign, step_key = addressee.person_id, sent.material.campaign, sent.row.step_key
-    outbox.close_gate(connection, who)
-    outbox.resolve_sent(connection, [addressee.delivery_id], detail={"proof": "answer"})
     earlier = events.of_delivery(connection, addressee.delivery_id, EVENT)
     unsubscribed = change.unsubscribe is not None
-    if earlier and earlier[-1].value == key:
-        return Answered(new=False, unsubscribed=unsubscribed)
+    offered = _may_be_about(connection, sent, change, earlier)
+    chosen = offered if len(offered) == 1 and not windows else tuple(one for one in offered if one.id in windows)
+    if offered and not chosen:
+        return Answered(new=False, unsubscribed=unsubscribed, unclear=True)
+    outbox.close_gate(connection, who)
+    outbox.resolve_sent(connection, [addressee.delivery_id], detail={"proof": "answer"})
+    named = [one.id for one in chosen]
+    said = earlier[-1] if earlier else None
+    if said is not None and said.value == key and sorted(said.detail.get("windows", [])) == sorted(named):
+        return Answered(new=False, unsubscribed=unsubscribed, windows=chosen)
     # The first time an answer is given its key is plain; a return to it is numbered, so that two presses are one.
     again = f":{len(earlier)}" if any(one.value == key for one in earlier) else ""
+    before = _before(connection, who, named, said)
+    detail = {"windows": named, "before": before} if named else {}
     recorded = events.add_event(
         connection, who, EVENT, ref=step_key, value=key, at=now, now=now, active=True,
         campaign_id=addressee.campaign_id, enrollment_id=addressee.enrollment_id, delivery_id=addressee.delivery_id,
-        key=f"answer:{addressee.delivery_id}:{key}{again}",
+        window_id=sent.row.window_id, key=f"answer:{addressee.delivery_id}:{key}{again}", detail=detail,
     )  # fmt: skip
     if recorded is None:
-        return Answered(new=False, unsubscribed=unsubscribed)
+        return Answered(new=False, unsubscribed=unsubscribed, windows=chosen)
+    _take_back(connection, who, addressee.delivery_id, said, named, now)
+    about = named or ([sent.row.window_id] if sent.row.window_id is not None else [])
     changes.apply_change(
         connection, live, campaign, change, [who],
         enrollments_of={who: addressee.enrollment_id} if addressee.enrollment_id is not None else {},
         step_key=step_key, answer=key, now=now, delivery_id=addressee.delivery_id, active=True,
+        windows_of={who: about},
     )  # fmt: skip
     react.ask_again(connection, live, [who], now=now)
-    return Answered(new=True, unsubscribed=unsubscribed)
+    return Answered(new=True, unsubscribed=unsubscribed, windows=chosen)
+
+
+def _may_be_about(
+    connection: Connection, sent: Sent, change: Change, earlier: Sequence[AnyRow]
+) -> tuple[FilingWindow, ...]:
+    """
+    The windows that an answer may be about, the mail's own first; none where it says nothing of a window.
+
+    Those that the mail is about now, and those that an answer to it was about, so that she can correct it.
+    """
+    if not changes.is_window_stage(sent.material.campaign, change):
+        return ()
+    found = {one.window.id: one.window for one in stored.of_deliveries(connection, [sent.row.id]).get(sent.row.id, ())}
+    told = {name for one in earlier for name in one.detail.get("windows", [])} - found.keys()
+    found |= {one.window.id: one.window for one in stored.listing(connection, ids=sorted(told))}
+    return tuple(found.values())
+
+
+def _before(connection: Connection, who: int, named: Sequence[str], said: AnyRow | None) -> dict[str, str]:
+    """Window -> how far she was with it before she answered this mail at all, of those where she had begun."""
+    last = said.detail if said is not None else {}
+    now_known = candidacies.statuses_of(connection, who, named)
+    told = {name: last["before"].get(name) for name in last.get("windows", [])}
+    return {name: status for name in named if (status := told.get(name, now_known.get(name))) is not None}
+
+
+def _take_back(
+    connection: Connection, who: int, delivery_id: int, said: AnyRow | None, named: Sequence[str], now: datetime
+) -> None:
+    """What her last answer to this mail said of windows, and the new one does not, is as it was before that."""
+    evidence = changes.answer_evidence(delivery_id)
+    for name in said.detail.get("windows", []) if said is not None else ():
+        if name in named or not candidacies.take_back(connection, who, name, evidence=evidence):
+            continue
+        was = said.detail["before"].get(name) if said is not None else None
+        if was is not None:
+            candidacies.set_status(connection, who, name, was, evidence=f"before {evidence}", now=now)
 
 
 def _change(sent: Sent, key: str) -> Change | None:

@@ -1,7 +1,8 @@
 """
 Changes to people that a step or a one-tap answer asks for: stage and fields, tags, leaving, suppression, tasks.
 
-One meaning for both, in the caller's transaction.
+One meaning for both, in the caller's transaction. In a campaign about filing windows a stage that is about one (filed,
+withdrawn ..) is written for the window of her enrollment, or for those that her answer names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from rfs_mail.core.timing import shift
 from rfs_mail.engine import feedback
 from rfs_mail.engine.compose import is_about_windows, window_values
 from rfs_mail.engine.live import Live
+from rfs_mail.engine.standing import WINDOW_STAGES, write_standing
 from rfs_mail.errors import RenderError
 from rfs_mail.render import Renderer, Urls, build_context
 from rfs_mail.render.context import PERSON_FIELDS
@@ -41,13 +43,30 @@ def apply_change(
     delivery_id: int | None = None,
     answer: str | None = None,
     active: bool = False,
+    windows_of: Mapping[int, Sequence[str]] | None = None,
 ) -> None:
-    """Make one change to each of these people. `active`: the person asked for it herself, by this `answer`."""
+    """
+    Make one change to each of these people. `active`: the person asked for it herself, by this `answer`.
+
+    `windows_of`: person -> the filing windows it is about; without it, that of her enrollment.
+    """
     source = f"campaign {campaign.id}, step {step_key}" + (f", answer {answer}" if answer is not None else "")
+    about = windows_of
+    if about is None and is_window_stage(campaign, change):
+        named = enrollments.windows_of(connection, list(enrollments_of.values()))
+        about = {who: (named[one],) for who, one in enrollments_of.items() if one in named}
     for who in person_ids:
         fields = dict(change.set)
         stage = fields.pop("stage", None)
-        if stage is not None:
+        if stage is not None and is_window_stage(campaign, change) and about and about.get(who):
+            for window_id in about[who]:
+                write_standing(
+                    connection, who, window_id, stage,
+                    evidence=answer_evidence(delivery_id) if answer is not None and delivery_id else source,
+                    detail={"source": source}, now=now, forward_only=True, active=active, campaign_id=campaign.id,
+                    enrollment_id=enrollments_of.get(who), delivery_id=delivery_id,
+                )  # fmt: skip
+        elif stage is not None:
             people.set_stage(
                 connection, who, stage, now=now, active=active, campaign_id=campaign.id,
                 enrollment_id=enrollments_of.get(who), delivery_id=delivery_id,
@@ -75,7 +94,19 @@ def apply_change(
     if change.task is not None:
         occasion = f"answer:{delivery_id}:{answer}" if answer is not None else step_key
         keys = {who: f"{enrollments_of.get(who, who)}:{occasion}" for who in person_ids}
-        make_tasks(connection, live, campaign, change.task, keys, enrollments_of=enrollments_of, now=now)
+        make_tasks(
+            connection, live, campaign, change.task, keys, enrollments_of=enrollments_of, now=now, windows_of=windows_of
+        )  # fmt: skip
+
+
+def is_window_stage(campaign: Campaign, change: Change) -> bool:
+    """Does this change say how far somebody is with a filing window?"""
+    return is_about_windows(campaign) and change.set.get("stage") in WINDOW_STAGES
+
+
+def answer_evidence(delivery_id: int) -> str:
+    """The evidence of a candidacy that she told us of by a one-tap answer."""
+    return f"her own answer to delivery {delivery_id}"
 
 
 def _typed(live: Live, name: str, text: str, now: datetime) -> object:
@@ -93,11 +124,19 @@ def make_tasks(
     *,
     enrollments_of: Mapping[int, int],
     now: datetime,
+    windows_of: Mapping[int, Sequence[str]] | None = None,
 ) -> None:
-    """Make a task about each person; `keys` are the idempotence: person id -> key."""
+    """
+    Make a task about each person; `keys` are the idempotence: person id -> key.
+
+    The title reads the filing window of her enrollment, or the first that `windows_of` has for her.
+    """
     due_at = shift(now, parse_duration(spec.due), _UTC) if spec.due else None
     rows = []
-    about = _windows_of(connection, campaign, enrollments_of)
+    named = enrollments.windows_of(connection, list(enrollments_of.values())) if is_about_windows(campaign) else {}
+    hers = {who: named[one] for who, one in enrollments_of.items() if one in named}
+    hers |= {who: those[0] for who, those in (windows_of or {}).items() if those}
+    about = _windows_of(connection, campaign, hers)
     for who, key in keys.items():
         person = people.get_person(connection, who)
         if person is None:
@@ -108,7 +147,7 @@ def make_tasks(
                 "person_id": who,
                 "campaign_id": campaign.id,
                 "enrollment_id": enrollments_of.get(who),
-                "title": _title(live, campaign, spec, person, about.get(enrollments_of.get(who, 0)), now),
+                "title": _title(live, campaign, spec, person, about.get(who), now),
                 "for": spec.for_,
                 "due_at": due_at,
                 "state": "open",
@@ -124,16 +163,13 @@ _TITLES = Renderer()
 _NO_PAGES = Urls("", "", "", "")
 
 
-def _windows_of(
-    connection: Connection, campaign: Campaign, enrollments_of: Mapping[int, int]
-) -> dict[int, dict[str, object]]:
-    """Enrollment id -> the filing window it is about, as templates are given it."""
-    if not is_about_windows(campaign):
+def _windows_of(connection: Connection, campaign: Campaign, hers: Mapping[int, str]) -> dict[int, dict[str, object]]:
+    """Person id -> the filing window her task is about, as templates are given it; `hers` has its id."""
+    if not hers or not is_about_windows(campaign):
         return {}
-    named = enrollments.windows_of(connection, list(enrollments_of.values()))
-    known = {one.window.id: one for one in windows.listing(connection, ids=sorted(set(named.values())))}
+    known = {one.window.id: one for one in windows.listing(connection, ids=sorted(set(hers.values())))}
     said = {name: window_values(About(one.window, one.version, False)) for name, one in known.items()}
-    return {one: said[name] for one, name in named.items() if name in said}
+    return {who: said[name] for who, name in hers.items() if name in said}
 
 
 def _title(

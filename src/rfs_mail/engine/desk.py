@@ -12,7 +12,7 @@ from rfs_mail.core.interest_words import read_wants, say_interest
 from rfs_mail.core.person_fields import Refused, read_value
 from rfs_mail.core.values import Stage
 from rfs_mail.engine import feedback, naming
-from rfs_mail.engine.filings import record_status
+from rfs_mail.engine.filings import WINDOW_STAGES, record_status
 from rfs_mail.engine.live import Live, look
 from rfs_mail.engine.windows import find_window
 from rfs_mail.engine.wishes import follow_wishes
@@ -20,15 +20,6 @@ from rfs_mail.errors import UsageError
 from rfs_mail.store import events, people, suppressions
 from rfs_mail.store.database import Store
 from rfs_mail.store.interests import add_interests, interests_of, set_interests
-
-_STATUSES = tuple(
-    stage.value
-    for stage in (
-        Stage.COMMITTED, Stage.CIRCULATING, Stage.FILED, Stage.ON_BALLOT, Stage.ADVANCED, Stage.WON, Stage.LOST,
-        Stage.WITHDRAWN, Stage.DISQUALIFIED,
-    )
-)  # fmt: skip
-"""Stages that are about one filing window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +144,8 @@ def _calendar_ref(value: str, live: Live | None) -> str:
 
 
 def _check_window(connection: Connection, window: str, stage: object) -> None:
-    if stage not in _STATUSES:
-        said = ", ".join(f"stage={word}" for word in _STATUSES)
+    if stage not in WINDOW_STAGES:
+        said = ", ".join(f"stage={word}" for word in WINDOW_STAGES)
         raise UsageError(f"--window says which filing window a stage is about. Say one of: {said}.")
     find_window(connection, window)
 
