@@ -90,7 +90,7 @@ def test_figures_follow_people_through_the_steps(world: World) -> None:
     world.stage(1, "exploring", "11-24 12:00")
     world.tick("11-25 10:00")
     with world.store.read() as connection:
-        found = figures.campaign_figures(connection, "welcome")
+        found = figures.campaign_figures(connection, "welcome", now=world.now)
         (line,) = figures.list_campaigns(connection)
     assert (line.active, line.ended, line.holdout) == (2, 1, 0)
     assert found.endings == {"goal_reached": 1}

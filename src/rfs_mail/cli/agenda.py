@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rfs_mail.cli.context import current_app
-from rfs_mail.cli.output import AsCsv, AsJson, Column, count, print_list, say_time
+from rfs_mail.cli.output import AsCsv, AsJson, Column, Row, count, print_list, say_time
 from rfs_mail.core.local_time import find_zone
 from rfs_mail.engine.agenda import agenda as look_ahead
 from rfs_mail.errors import TimeError, UsageError
@@ -30,6 +30,7 @@ def agenda(
         Column("hour", "HOUR", lambda row: say_time(row["hour"], zone)),
         Column("campaign", "CAMPAIGN"),
         Column("step", "STEP"),
+        *([Column("windows", "WINDOW", _windows)] if any(slot.windows for slot in slots) else []),
         Column("people", "PEOPLE", right=True),
         Column("paused", "", lambda row: "paused: waits" if row["paused"] else ""),
     )
@@ -43,3 +44,11 @@ def agenda(
         empty=f"Nothing is planned for {span}.",
         note=f"{count(total, 'mail')} in {span}.",
     )
+
+
+def _windows(row: Row) -> str:
+    """The filing window that the mail is about, or the state and how many of its windows."""
+    windows = row["windows"]
+    if len(windows) > 1:
+        return f"{row['state']}, {len(windows)} windows"
+    return windows[0] if windows else ""

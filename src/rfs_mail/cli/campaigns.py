@@ -20,6 +20,7 @@ from rfs_mail.cli.output import (
     print_json,
     print_list,
     print_table,
+    say_time,
 )
 from rfs_mail.core.verdict import Accepted
 from rfs_mail.engine import figures, naming
@@ -44,6 +45,10 @@ Variant = Annotated[
     str, typer.Option(metavar="NAME", help="This variant; by default the plain one.", show_default=False)
 ]
 At = Annotated[str | None, typer.Option(metavar="TIME", help="As if it were sent then.", show_default=False)]
+Window = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="About this filing window; by default one of hers.", show_default=False),
+]
 
 _COLUMNS = (
     Column("id", "ID"),
@@ -69,8 +74,9 @@ def list_(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
 @app.command()
 def show(campaign: Id, as_json: AsJson = False) -> None:
     """Show a campaign: whom it is for, what each step did, and why mail did not go."""
-    with current_app().store.read() as connection:
-        found = figures.campaign_figures(connection, campaign)
+    app = current_app()
+    with app.store.read() as connection:
+        found = figures.campaign_figures(connection, campaign, now=app.now())
     if as_json:
         print_json(found)
         return
@@ -83,6 +89,7 @@ def show(campaign: Id, as_json: AsJson = False) -> None:
     _print_people(found)
     typer.echo()
     _print_steps(found)
+    _print_windows(found)
     _print_reasons(found)
 
 
@@ -119,6 +126,27 @@ def _print_steps(found: CampaignFigures) -> None:
         for step in steps
     ]
     print_table(cells, (Column("key", "STEP"), Column("kind", ""), Column("when", "WHEN", wraps=True), *shown))
+
+
+def _print_windows(found: CampaignFigures) -> None:
+    """People by filing window; a column in which nobody is is left out."""
+    if not found.windows:
+        return
+    rows = [asdict(line) for line in found.windows]
+    amounts = (
+        Column("active", "IN IT", right=True),
+        Column("goal", "GOAL", right=True),
+        Column("finished", "FINISHED", right=True),
+        Column("exited", "ENDED", right=True),
+        Column("holdout", "HELD OUT", right=True),
+    )
+    shown = [one for one in amounts if one.key in ("active", "goal", "finished") or any(row[one.key] for row in rows)]
+    columns = (Column("window", "WINDOW"), Column("office", "OFFICE", wraps=True), Column("state", ""),
+               Column("closes", "CLOSES", wraps=True), *shown)  # fmt: skip
+    typer.echo("\nBy filing window, the nearest closing first")
+    print_table([[column.cell(row) for column in columns] for row in rows], columns)
+    if found.more_windows:
+        typer.echo(f"The first {len(rows)} of them; `windows list --all` shows every window.")
 
 
 def _print_reasons(found: CampaignFigures) -> None:
@@ -169,12 +197,17 @@ def preview(
     lang: Lang = None,
     variant: Variant = "",
     at: At = None,
+    window: Window = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the HTML there.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the mails of a campaign as the files are now, applied or not."""
+    """
+    Show the mails of a campaign as the files are now, applied or not.
+
+    Mails about filing windows are shown for a real one, each at its own time: one of hers, else the nearest ahead.
+    """
     app = current_app()
-    whom = _whom(app, as_, lang, variant, at)
+    whom = _whom(app, as_, lang, variant, at, window)
     with app.store.read() as connection:
         mails = preview_mails(connection, load_project(app.settings), app.composer, campaign, step, whom, now=app.now())
     if html is not None:
@@ -186,15 +219,19 @@ def preview(
         print_json([{name: value for name, value in asdict(mail).items() if name != "composed"} for mail in mails])
     else:
         for number, mail in enumerate(mails):
-            _print_mail(mail, first=number == 0)
+            _print_mail(mail, first=number == 0, chosen=at is not None)
 
 
-def _print_mail(mail: Previewed, *, first: bool) -> None:
+def _print_mail(mail: Previewed, *, first: bool, chosen: bool) -> None:
     if not first:
         typer.echo("\n" + "-" * 72 + "\n")
     variant = f", variant {mail.variant}" if mail.variant else ""
     typer.echo(f"Step:     {mail.step} ({mail.template}, {mail.language}{variant})")
     typer.echo(f"To:       {plain(mail.composed.rcpt_to)}")
+    if mail.window is not None:
+        typer.echo(f"Window:   {plain(mail.about)}")
+        own = "its own time" if mail.own_time else "it has no time of its own here"
+        typer.echo(f"Sent:     {say_time(mail.at, mail.zone)}{'' if chosen else f' ({own})'}")
     typer.echo(f"Subject:  {plain(mail.subject)}\n")
     typer.echo("\n".join(plain(line) for line in mail.text.rstrip().split("\n")))
 
@@ -208,10 +245,11 @@ def send_test(
     lang: Lang = None,
     variant: Variant = "",
     at: At = None,
+    window: Window = None,
 ) -> None:
     """Send one mail to yourself by the real relay, its subject marked [test]. It is not recorded as a delivery."""
     app = current_app()
-    whom = _whom(app, as_, lang, variant, at)
+    whom = _whom(app, as_, lang, variant, at, window)
     with app.store.read() as connection:
         mail = compose_test(
             connection, load_project(app.settings), app.composer, campaign, step, to, whom,
@@ -235,8 +273,8 @@ def _outlet(app: App, campaign: str) -> Outlet:
     raise UsageError(f"No relay takes mail of {entity}. Add it to the `entities` of a [[relay]] in rfs-mail.toml.")
 
 
-def _whom(app: App, email: str | None, lang: str | None, variant: str, at: str | None) -> For:
-    return For(email, lang, variant, naming.moment(at, now=app.now()) if at is not None else None)
+def _whom(app: App, email: str | None, lang: str | None, variant: str, at: str | None, window: str | None) -> For:
+    return For(email, lang, variant, naming.moment(at, now=app.now()) if at is not None else None, window)
 
 
 # -- a new one ---------------------------------------------------------------------------------------------------------

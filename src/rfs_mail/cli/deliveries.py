@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from email import policy
 from email.parser import BytesParser
@@ -25,7 +26,7 @@ from rfs_mail.cli.output import (
     say_time,
 )
 from rfs_mail.engine import deliveries, reproduce
-from rfs_mail.engine.deliveries import Asked, Resolved
+from rfs_mail.engine.deliveries import Asked, Resolved, Shown
 from rfs_mail.errors import NotFoundError, UsageError
 
 app = typer.Typer(
@@ -61,6 +62,9 @@ def list_(
         typer.Option(metavar="WHEN", help="From then on: yesterday, 3d, 2026-11-23. Days are UTC.", show_default=False),
     ] = None,
     until: Annotated[str | None, typer.Option(metavar="WHEN", help="Until then.", show_default=False)] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="ID", help="About this filing window.", show_default=False)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     after: Annotated[
         str | None, typer.Option(metavar="PLACE", help="Go on where a list ended.", show_default=False)
@@ -71,7 +75,7 @@ def list_(
 ) -> None:
     """List deliveries, the newest first. A time asks about those that were settled then: sent, skipped, failed."""
     app = current_app()
-    asked = Asked(person, campaign, step, tuple(state or ()), reason, since, until)
+    asked = Asked(person, campaign, step, tuple(state or ()), reason, since, until, window)
     if follow:
         if as_csv or after:
             raise UsageError("--follow goes with --json or alone.")
@@ -117,7 +121,7 @@ def _follow(app: App, asked: Asked, *, as_json: bool) -> None:
 
 
 def _since(asked: Asked, since: datetime) -> Asked:
-    return Asked(asked.person, asked.campaign, asked.step, asked.states, asked.reason, since.isoformat(), asked.until)
+    return replace(asked, since=since.isoformat())
 
 
 # -- one ---------------------------------------------------------------------------------------------------------------
@@ -147,7 +151,8 @@ def show(
     row, told = found.row, found.told
     if as_json:
         events = [dict(event._mapping) for event in found.events]
-        print_json({**row._mapping, "why": told.sentence, "remedy": told.remedy, "events": events})
+        about = {"window": found.window} if row.window_id is not None else {}
+        print_json({**row._mapping, **about, "why": told.sentence, "remedy": told.remedy, "events": events})
         return
     zone = row.zone or "UTC"
     name = " ".join(part for part in (row.given_name, row.family_name) if part)
@@ -163,6 +168,8 @@ def show(
         ("language", (row.made or {}).get("lang", "")),
         ("variant", row.variant),
         ("revision", str(found.revision_number or "")),
+        ("window", _window(found)),
+        ("she", _how_far(found)),
         ("queued", say_time(row.queued_at, zone)),
         ("due", say_time(row.due_at, zone)),
         ("not before", say_time(row.not_before, zone) if row.not_before else ""),
@@ -180,6 +187,23 @@ def show(
     for event in found.events:
         value = f" ({event.value})" if event.value else ""
         typer.echo(f"  {say_time(event.at, zone)}  {plain(event.name)}{plain(value)}")
+
+
+def _window(found: Shown) -> str:
+    """The filing window a delivery is about, the version it was planned by, and what that window says now."""
+    row, window = found.row, found.window
+    if row.window_id is None:
+        return ""
+    said = f"{row.window_id}, version {row.window_version}"
+    if window is None:
+        return f"{said}, which is gone"
+    newer = f"; version {window.version} now" if window.version != row.window_version else ""
+    return f"{said}{newer}: {window.office}, {window.state}, closes {window.closes}"
+
+
+def _how_far(found: Shown) -> str:
+    window = found.window
+    return f"{window.candidacy} ({window.evidence})" if window is not None and window.candidacy else ""
 
 
 def _subject(app: App, delivery_id: int) -> str:

@@ -23,6 +23,7 @@ from rfs_mail.cli.output import (
 from rfs_mail.engine import desk, naming, roster
 from rfs_mail.engine.erase import erase as erase_person
 from rfs_mail.engine.erase import export as export_person
+from rfs_mail.engine.her_windows import say_left
 from rfs_mail.engine.timeline import Life, Moment, life
 from rfs_mail.errors import UsageError
 
@@ -93,6 +94,8 @@ def show(email: Email, as_json: AsJson = False) -> None:
         print_json(found)
         return
     _print_card(found)
+    if found.windows:
+        _print_windows(found)
     past = [moment for moment in found.moments if not moment.ahead]
     ahead = [moment for moment in found.moments if moment.ahead]
     typer.echo("\nWhat happened")
@@ -125,8 +128,7 @@ def _print_card(found: Life) -> None:
         ("tags", ", ".join(person.tags)),
         ("roles", ", ".join(person.roles)),
         ("fields", custom),
-        ("wants", "; ".join(found.interests)),
-        ("windows", ", ".join(f"{window} {status}" for window, status in found.candidacies)),
+        ("wants", "; ".join(one.words for one in found.wants) or "not known"),
         ("consent", consents or "none"),
         ("left topics", ", ".join(found.topics_left)),
         ("paused", f"until {say_time(person.paused_until, zone)}" if person.paused_until else ""),
@@ -135,6 +137,27 @@ def _print_card(found: Life) -> None:
         ("number", str(person.id)),
     ]
     print_fields(fields, indent=2)
+
+
+def _print_windows(found: Life) -> None:
+    """Her filing windows: when each closes, how sure it is that it is hers, how far she is, the campaigns about it."""
+    typer.echo("\nHer filing windows")
+    for window in found.windows:
+        left = f" ({say_left(window.days_left)})" if window.days_left is not None else ""
+        closes = f"closes {window.closes}{left}" if window.closes_at is not None else window.closes
+        typer.echo(plain(f"  {window.id}: {window.office}, {window.state}, {closes}"))
+        campaigns = [
+            f"{one.campaign} {'in it' if one.state == 'active' else one.state}"
+            for one in found.enrollments
+            if one.window_id == window.id
+        ]
+        how_far = f"{window.candidacy.replace('_', ' ')} ({window.evidence})" if window.candidacy else "has not begun"
+        fields = [
+            ("known", f"{window.status}, {window.confidence}; {window.sure}"),
+            ("she", how_far),
+            ("campaigns", ", ".join(campaigns)),
+        ]
+        print_fields(fields, indent=4)
 
 
 def _print_moments(moments: list[Moment], zone: str, nothing: str) -> None:

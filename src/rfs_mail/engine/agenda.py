@@ -22,24 +22,34 @@ class Slot:
     people: int
     paused: bool
     """The campaign is paused: these wait, and expire in time."""
+    state: str = ""
+    """Of a mail about filing windows: the state that they are in. Such mail has a slot for each state."""
+    windows: tuple[str, ...] = ()
+    """The windows that the mail is about, by id."""
 
 
 def agenda(connection: Connection, *, days: int, now: datetime) -> list[Slot]:
     """
-    The mails of the next days by hour, campaign and step, in order. Two statements, however many people.
+    The mails of the next days by hour, campaign and step, in order; mail about filing windows by their state, too.
 
-    Of an enrollment only its next step has a time yet, so later steps are not in it; caps may hold what is.
+    Three statements, however many people. Of an enrollment only its next step has a time yet, so later steps are not in
+    it; caps may hold what is.
     """
     live = look(connection)
     if live is None:
         return []
     until = now + timedelta(days=days)
-    slots: dict[tuple[datetime, str, str], Slot] = {}
     planned = [row for row in outlook.planned(connection, now=now, until=until) if _is_mail(live, row)]
-    for row in (*outlook.queued(connection, now=now, until=until), *planned):
-        key = (row.hour, row.campaign_id, row.step_key)
-        before = slots[key].people if key in slots else 0
-        slots[key] = Slot(*key, before + row.number, row.state == "paused")
+    rows = [*outlook.queued(connection, now=now, until=until), *planned]
+    states = outlook.states_of(connection, {row.window_id for row in rows if row.window_id is not None})
+    slots: dict[tuple[datetime, str, str, str], Slot] = {}
+    for row in rows:
+        state = states.get(row.window_id, "")
+        key = (row.hour, row.campaign_id, row.step_key, state)
+        before = slots.get(key)
+        people = row.number + (before.people if before is not None else 0)
+        about = {*(before.windows if before is not None else ()), *([row.window_id] if row.window_id else [])}
+        slots[key] = Slot(*key[:3], people, row.state == "paused", state, tuple(sorted(about)))
     return [slots[key] for key in sorted(slots)]
 
 

@@ -9,9 +9,12 @@ from sqlalchemy import Connection
 from rfs_mail.core.lifecycle import UNSETTLED, DeliveryState
 from rfs_mail.core.telling import Told, tell
 from rfs_mail.engine import naming
+from rfs_mail.engine.compose import is_about_windows
+from rfs_mail.engine.her_windows import HerWindow, about_window, her_windows
 from rfs_mail.engine.live import look, zone_of
+from rfs_mail.engine.windows import find_window
 from rfs_mail.errors import NotFoundError, UsageError
-from rfs_mail.store import log, outbox, releases
+from rfs_mail.store import log, outbox, people, releases
 from rfs_mail.store.database import Store
 from rfs_mail.store.log import Cursor, Page, Wanted
 from rfs_mail.store.types import AnyRow
@@ -28,6 +31,7 @@ class Asked:
     reason: str | None = None
     since: str | None = None
     until: str | None = None
+    window: str | None = None
 
 
 def wanted_of(connection: Connection, asked: Asked, *, now: datetime) -> Wanted:
@@ -45,6 +49,10 @@ def wanted_of(connection: Connection, asked: Asked, *, now: datetime) -> Wanted:
         reason=naming.reason(asked.reason),
         since=naming.moment(asked.since, now=now) if asked.since is not None else None,
         until=naming.moment(asked.until, now=now) if asked.until is not None else None,
+        window_id=find_window(connection, asked.window).window.id if asked.window is not None else None,
+        about_windows=tuple(
+            name for name, one in (live.release.campaigns if live else {}).items() if is_about_windows(one.definition)
+        ),
     )
 
 
@@ -80,6 +88,8 @@ class Shown:
     told: Told
     revision_number: int | None
     events: tuple[AnyRow, ...]
+    window: HerWindow | None = None
+    """The filing window it is about, as it is now."""
 
 
 def show(store: Store, delivery_id: int, *, now: datetime) -> Shown:
@@ -92,7 +102,19 @@ def show(store: Store, delivery_id: int, *, now: datetime) -> Shown:
             number = releases.load_revision(connection, row.revision_id).number
         except NotFoundError:
             number = None
-    return Shown(row, why(row, now=now), number, events)
+        window = _window_of(connection, row, now)
+    return Shown(row, why(row, now=now), number, events, window)
+
+
+def _window_of(connection: Connection, row: AnyRow, now: datetime) -> HerWindow | None:
+    """The filing window a delivery is about, with how far its person is; of one that was erased, the window alone."""
+    if row.window_id is None:
+        return None
+    person = people.get_person(connection, row.person_id)
+    if person is None:
+        return about_window(connection, row.window_id, now=now)
+    hers = her_windows(connection, person, now=now, also=[row.window_id])
+    return next((one for one in hers if one.id == row.window_id), None)
 
 
 def get(connection: Connection, delivery_id: int) -> AnyRow:

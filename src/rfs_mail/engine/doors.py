@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from rfs_mail.core.filing_windows import last_move
 from rfs_mail.core.local_time import MIDNIGHT, local_instant
 from rfs_mail.core.script import Script
-from rfs_mail.core.timing import Anchors, Civil, days_of, resolve
+from rfs_mail.core.timing import Anchors, Civil, Unplannable, days_of, resolve
 from rfs_mail.engine.live import Live
 from rfs_mail.store import windows
 from rfs_mail.store.windows import Stored
@@ -99,10 +99,17 @@ def _moves(connection: Connection, known: Sequence[Stored]) -> dict[str, tuple[i
     return {window_id: (move.number, move.at) for window_id, move in found.items() if move is not None}
 
 
+def enters_from(script: Script, anchors: Anchors) -> datetime | Unplannable:
+    """From when people enter for a window by the campaign's `from`: a day counts from its start at the office."""
+    if script.enters is None:
+        return _EVER
+    return resolve(script.enters, anchors=days_of(script.enters, anchors), zone=anchors.office or _UTC)
+
+
 def span(script: Script, anchors: Anchors) -> tuple[datetime, datetime] | None:
     """From when until when people enter for a window, on its office's clock; None where its dates do not say."""
     zone = anchors.office or _UTC
-    begins = resolve(script.enters, anchors=days_of(script.enters, anchors), zone=zone) if script.enters else _EVER
+    begins = enters_from(script, anchors)
     closes = anchors.get("closes")
     if isinstance(closes, Civil) and script.leaves is None:
         ends: object = local_instant(closes.day, closes.wall or MIDNIGHT, zone)

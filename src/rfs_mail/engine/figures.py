@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from rfs_mail.core.campaign import Branch, ChangeStep, Mail, Step, TaskStep, Wait
+from rfs_mail.core.facts import window_day
+from rfs_mail.core.filing_words import office_name
 from rfs_mail.core.lifecycle import UNSETTLED, DeliveryState
 from rfs_mail.core.time_words import describe
 from rfs_mail.engine import naming
+from rfs_mail.engine.compose import is_about_windows
+from rfs_mail.engine.her_windows import say_closing_of
 from rfs_mail.engine.live import Live
 from rfs_mail.store import log
 from rfs_mail.store.releases import LiveCampaign
@@ -67,6 +72,27 @@ class ReasonLine:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowLine:
+    """One filing window of a campaign about windows: how many people are in it for that window, and through."""
+
+    window: str
+    office: str
+    state: str
+    closes: str
+    """In words, on the office's clock."""
+    active: int
+    finished: int
+    goal: int
+    exited: int
+    """For another reason than the goal."""
+    holdout: int
+
+
+WINDOWS = 20
+"""The most windows that are shown of a campaign."""
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignFigures:
     """One campaign with its funnel."""
 
@@ -77,6 +103,9 @@ class CampaignFigures:
     reasons: tuple[ReasonLine, ...]
     endings: Mapping[str, int] = field(default_factory=dict)
     """Why enrollments ended -> how many; `finished` came to their end."""
+    windows: tuple[WindowLine, ...] = ()
+    """Of a campaign about windows: those that anybody was in it for, the nearest closing first, at most WINDOWS."""
+    more_windows: bool = False
 
 
 def list_campaigns(connection: Connection) -> list[CampaignLine]:
@@ -87,7 +116,7 @@ def list_campaigns(connection: Connection) -> list[CampaignLine]:
     return sorted(lines, key=lambda line: (line.state == "removed", line.id))
 
 
-def campaign_figures(connection: Connection, campaign: str) -> CampaignFigures:
+def campaign_figures(connection: Connection, campaign: str, *, now: datetime) -> CampaignFigures:
     """
     One campaign. Raises NotFoundError.
 
@@ -99,13 +128,29 @@ def campaign_figures(connection: Connection, campaign: str) -> CampaignFigures:
     counted = log.endings(connection, campaign)
     endings = {each.ended_because: each.number for each in counted if each.ended_because != "holdout"}
     finished = people.get(campaign, {}).get("finished", 0)
+    lines = _windows(connection, campaign, now) if is_about_windows(row.definition) else []
     return CampaignFigures(
         _line(row, people.get(campaign, {})),
         _about(live, row),
         tuple(_steps(connection, live, row)),
         tuple(_reasons(connection, campaign)),
         {**({"finished": finished} if finished else {}), **endings},
+        tuple(lines[:WINDOWS]),
+        len(lines) > WINDOWS,
     )
+
+
+def _windows(connection: Connection, campaign: str, now: datetime) -> list[WindowLine]:
+    """One more than are shown, so that it is known whether there are more."""
+    rows = log.by_window(connection, campaign, today=window_day(now).isoformat(), limit=WINDOWS + 1)
+    return [
+        WindowLine(
+            row.window_id, office_name(row.office, row.office_level, "en"), row.state or "",
+            say_closing_of(row.closes_on, row.closes_time, row.zone) if row.zone else "the window is gone",
+            row.active, row.finished, row.goal, row.exited, row.holdout,
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def _enrollments(connection: Connection, campaign: str | None) -> dict[str, dict[str, int]]:

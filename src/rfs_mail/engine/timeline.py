@@ -12,6 +12,7 @@ from rfs_mail.core.person import Person
 from rfs_mail.core.sequence import find_step
 from rfs_mail.core.telling import tell
 from rfs_mail.engine.advance import foresee
+from rfs_mail.engine.her_windows import HerWindow, Wish, her_windows, wishes
 from rfs_mail.engine.live import Live, look, zone_of
 from rfs_mail.store import dossier, suppressions
 from rfs_mail.store.types import AnyRow
@@ -35,6 +36,20 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Enrolled:
+    """One way of hers through a campaign."""
+
+    id: int
+    campaign: str
+    window_id: str | None
+    """The filing window it is about."""
+    occasion: str
+    state: str
+    entered_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
     """A person and her timeline, oldest first; what is ahead comes last."""
 
@@ -44,9 +59,12 @@ class Life:
     topics_left: tuple[str, ...]
     suppressed: tuple[str, ...]
     """Live suppressions in words."""
-    interests: tuple[str, ...]
-    candidacies: tuple[tuple[str, str], ...]
-    """Window id and status."""
+    wants: tuple[Wish, ...]
+    """What she said she would run for."""
+    windows: tuple[HerWindow, ...]
+    """Her filing windows with how far she is: those ahead, then what she had to do with before."""
+    enrollments: tuple[Enrolled, ...]
+    """The campaigns that she is or was in, each occasion once."""
     moments: tuple[Moment, ...]
 
 
@@ -75,8 +93,12 @@ def life(connection: Connection, person: Person, *, now: datetime) -> Life:
         ),
         tuple(sorted(suppressions.topics_left(connection, person.id))),
         tuple(_scope(row) for row in suppressions.live(connection, person.address_hash)),
-        tuple(_interest(row) for row in dossier.interests_of(connection, person.id)),
-        tuple((row.window_id, row.status) for row in dossier.candidacies_of(connection, person.id)),
+        wishes(connection, person),
+        her_windows(connection, person, now=now, also=sorted({row.window_id for row in enrollments if row.window_id})),
+        tuple(
+            Enrolled(row.id, row.campaign_id, row.window_id, row.occasion, row.state, row.entered_at, row.ended_at)
+            for row in enrollments
+        ),
         (*past, *ahead),
     )
 
@@ -107,13 +129,18 @@ def _entered(enrollments: list[AnyRow], person: Person, now: datetime) -> Iterat
     for row in enrollments:
         words = "kept out of" if row.state == "holdout" else "entered"
         why = " (holdout group)" if row.state == "holdout" else ""
-        yield Moment(row.entered_at, "entered", f"{words} {row.campaign_id}{why}", row.campaign_id)
+        yield Moment(row.entered_at, "entered", f"{words} {row.campaign_id}{_for(row)}{why}", row.campaign_id)
         if row.ended_at is not None and row.state != "holdout":
             because = ""
             if row.ended_because is not None:
                 because = f": {tell(row.ended_because, row.ended_detail, zone=zone, now=now).sentence}"
             word = "finished" if row.state == "finished" else "left"
-            yield Moment(row.ended_at, "ended", f"{word} {row.campaign_id}{because}", row.campaign_id)
+            yield Moment(row.ended_at, "ended", f"{word} {row.campaign_id}{_for(row)}{because}", row.campaign_id)
+
+
+def _for(row: AnyRow) -> str:
+    """Which window an enrollment or a mail is about, where it is about one."""
+    return f" for {row.window_id}" if row.window_id is not None else ""
 
 
 def _steps(connection: Connection, enrollments: list[AnyRow]) -> Iterator[Moment]:
@@ -159,7 +186,7 @@ def _event(row: AnyRow) -> str:
     about = f"{row.campaign_id} {row.ref}" if row.campaign_id and row.ref else row.ref
     match row.name:
         case "stage":
-            return f"stage became {row.value}"
+            return f"stage became {row.value}{_for(row)}"
         case "clicked":
             return f"clicked in {about}" + ("" if row.value == "human" else f" ({row.value})")
         case "answered":
@@ -218,8 +245,3 @@ def _scope(row: AnyRow) -> str:
     where = "everywhere" if row.scope == "all" else f"{row.scope} {row.scope_id}"
     kept = f", except {', '.join(row.except_topics.strip('|').split('|'))}" if row.except_topics else ""
     return f"suppressed ({row.reason.replace('_', ' ')}): {where}{kept}"
-
-
-def _interest(row: AnyRow) -> str:
-    parts = (row.office_level, row.state, row.division, str(row.election_year or ""))
-    return " ".join(part for part in parts if part) or "any office"

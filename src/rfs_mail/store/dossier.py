@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, select
+from sqlalchemy import Connection, RowMapping, Table, and_, case, func, select
 
+from rfs_mail.store.expressions import wanted
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow
 
@@ -86,9 +87,26 @@ def candidacies_of(connection: Connection, person_id: int) -> list[AnyRow]:
     )
 
 
-def interests_of(connection: Connection, person_id: int) -> list[AnyRow]:
-    """What she wants to run for."""
-    return _rows(connection, TABLES["interest"], person_id)
+def wanted_windows(connection: Connection, person_id: int) -> dict[str, bool]:
+    """Window id -> by her own division?, of all windows that she wants by what she said; closed ones among them."""
+    interest, window = TABLES["interest"], TABLES["filing_window"]
+    own = case((and_(window.c.division != "", window.c.division == interest.c.division), 1), else_=0)
+    rows = connection.execute(
+        select(window.c.id, func.max(own).label("own"))
+        .select_from(interest)
+        .join(person, person.c.id == interest.c.person_id)
+        .join(window, and_(*wanted(interest, person, window)))
+        .where(interest.c.person_id == person_id)
+        .group_by(window.c.id)
+    )
+    return {row.id: bool(row.own) for row in rows}
+
+
+def passed_over_windows(connection: Connection, person_id: int, campaign_id: str) -> set[str]:
+    """The windows for which this campaign leaves her out, because she qualified before it was first applied."""
+    mine = (enrollment.c.person_id == person_id, enrollment.c.campaign_id == campaign_id)
+    found = select(enrollment.c.window_id).where(*mine, enrollment.c.state == "passed_over")
+    return set(connection.execute(found.where(enrollment.c.window_id.is_not(None))).scalars())
 
 
 def everything(connection: Connection, person_id: int) -> dict[str, list[RowMapping]]:
@@ -122,3 +140,10 @@ def open_walk(connection: Connection, campaign_id: str, key: str) -> AnyRow | No
     return connection.execute(
         select(sweep).where(sweep.c.campaign_id == campaign_id, sweep.c.key == key, sweep.c.done_at.is_(None))
     ).one_or_none()
+
+
+def is_walk_open(connection: Connection, campaign_id: str, key: str) -> bool:
+    """Has a walk over all people not come to its end? One that has not begun has not either."""
+    done = select(sweep.c.done_at).where(sweep.c.campaign_id == campaign_id, sweep.c.key == key)
+    row = connection.execute(done).one_or_none()
+    return row is None or row.done_at is None

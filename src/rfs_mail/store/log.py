@@ -11,7 +11,8 @@ statistics takes the wrong one. Pages go on from a key, never from an offset.
 
 A reason has no index of its own: it is looked for among the states that it can have. A rare reason among millions of
 skipped deliveries is therefore slow unless person, campaign and step, or time is given too; so are a rare campaign and
-a rare state in a long span of time.
+a rare state in a long span of time. A filing window has none either: it is looked for among the mail of the campaigns
+that are about windows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
+    case,
     func,
     literal,
     literal_column,
@@ -33,6 +36,7 @@ from sqlalchemy import (
 
 from rfs_mail.core.lifecycle import UNSETTLED, DeliveryState
 from rfs_mail.core.reasons import Reason
+from rfs_mail.store.json_values import ByCodePoint
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, Instant
 
@@ -42,6 +46,7 @@ campaign = TABLES["campaign"]
 enrollment = TABLES["enrollment"]
 step_done = TABLES["step_done"]
 event = TABLES["event"]
+window = TABLES["filing_window"]
 kept = TABLES["kept_message"]
 
 _S = DeliveryState
@@ -54,7 +59,7 @@ _FEW = (_S.UNCERTAIN.value, _S.FAILED.value)
 COLUMNS = (
     "id", "person_id", "enrollment_id", "campaign_id", "step_key", "variant", "revision_id", "entity_id", "topic",
     "deadline", "state", "reason", "detail", "queued_at", "due_at", "next_at", "not_after", "sending_at", "settled_at",
-    "attempt", "relay", "code", "reply", "message_id",
+    "attempt", "relay", "code", "reply", "message_id", "window_id", "window_version",
 )  # fmt: skip
 """What a list has of a delivery, beside the address and the zone of its person."""
 
@@ -75,6 +80,9 @@ class Wanted:
     reason: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    window_id: str | None = None
+    about_windows: tuple[str, ...] = ()
+    """The campaigns whose mail is about windows: where a window is asked about, no other is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +168,8 @@ def _others(wanted: Wanted, *, campaign: bool = True) -> list[ColumnElement[bool
         conditions.append(_aside(delivery.c.step_key, wanted.step_key))
     if wanted.reason is not None:
         conditions.append(delivery.c.reason == wanted.reason)
+    if wanted.window_id is not None:
+        conditions.append(delivery.c.window_id == wanted.window_id)
     return conditions
 
 
@@ -242,11 +252,16 @@ def _by_id(connection: Connection, wanted: Wanted, limit: int, after: Cursor | N
     if wanted.reason is not None:
         newest = newest.where(delivery.c.reason == wanted.reason)
     states = wanted.states or states_of(wanted.reason)
-    if wanted.campaign_id is None and wanted.step_key is None and not states:
+    names: list[str | None] = [wanted.campaign_id]
+    if wanted.window_id is not None:
+        newest = newest.where(delivery.c.window_id == wanted.window_id)
+        names = [name for name in wanted.about_windows if wanted.campaign_id in (None, name)]
+    elif wanted.campaign_id is None and wanted.step_key is None and not states:
         return [newest]
     return [
         newest.where(delivery.c.campaign_id == name, delivery.c.step_key == step, delivery.c.state == state)
-        for name, step in steps_of(connection, wanted.campaign_id)
+        for one in names
+        for name, step in steps_of(connection, one)
         if wanted.step_key in (None, step)
         for state in states or _ALL
     ]
@@ -432,6 +447,52 @@ def endings(connection: Connection, campaign_id: str) -> list[AnyRow]:
             .group_by(enrollment.c.ended_because)
         )
     )
+
+
+def by_window(connection: Connection, campaign_id: str, *, today: str, limit: int) -> list[AnyRow]:
+    """
+    Who is where, window by window: rows of window_id, office, office_level, state, closes_on, closes_time, zone,
+    active, finished, goal, exited and holdout (people), the nearest closing from `today` (ISO) on first, then the last
+    closed. One statement.
+    """
+
+    def people(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.coalesce(func.sum(case((and_(*conditions), 1), else_=0)), 0)
+
+    exited, reached = enrollment.c.state == "exited", enrollment.c.ended_because == Reason.GOAL_REACHED.value
+    not_reached = or_(enrollment.c.ended_because.is_(None), ~reached)
+    about = (
+        select(
+            enrollment.c.window_id,
+            people(enrollment.c.state == "active").label("active"),
+            people(enrollment.c.state == "finished").label("finished"),
+            people(exited, reached).label("goal"),
+            people(exited, not_reached).label("exited"),
+            people(enrollment.c.state == "holdout").label("holdout"),
+        )
+        .where(
+            enrollment.c.campaign_id == campaign_id,
+            enrollment.c.window_id.is_not(None),
+            enrollment.c.state.in_(("active", "finished", "exited", "holdout")),
+        )
+        .group_by(enrollment.c.window_id)
+        .subquery("about")
+    )
+    closes = func.coalesce(window.c.closes_on, "")
+    ahead = ByCodePoint(closes) >= today
+    named = [window.c[name] for name in ("office", "office_level", "state", "closes_on", "closes_time", "zone")]
+    statement = (
+        select(*about.c, *named)
+        .outerjoin(window, window.c.id == about.c.window_id)
+        .order_by(
+            case((ahead, 0), else_=1),
+            case((ahead, closes), else_=""),
+            case((ahead, ""), else_=closes).desc(),
+            about.c.window_id,
+        )
+        .limit(limit)
+    )
+    return list(connection.execute(statement))
 
 
 def waiting_at(connection: Connection, campaign_id: str) -> dict[str, int]:

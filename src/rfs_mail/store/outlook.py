@@ -1,5 +1,6 @@
 """What lies ahead for everybody, counted by hour: what is queued, and what enrollments have planned next."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ HOUR = 3_600_000_000
 
 def queued(connection: Connection, *, now: datetime, until: datetime) -> list[AnyRow]:
     """
-    Queued deliveries by hour: rows of hour, campaign_id, step_key, state (of the campaign), number.
+    Queued deliveries by hour: rows of hour, campaign_id, step_key, state (of the campaign), window_id, number.
 
     What is overdue counts to the present hour. Reads the index of what is queued.
     """
@@ -26,12 +27,15 @@ def queued(connection: Connection, *, now: datetime, until: datetime) -> list[An
     hour = _hour(connection, at).label("hour")
     return list(
         connection.execute(
-            select(hour, delivery.c.campaign_id, delivery.c.step_key, campaign.c.state, func.count().label("number"))
+            select(
+                hour, delivery.c.campaign_id, delivery.c.step_key, campaign.c.state, delivery.c.window_id,
+                func.count().label("number"),
+            )
             .join(campaign, campaign.c.id == delivery.c.campaign_id)
             .where(QUEUED, delivery.c.next_at < until)
-            .group_by(hour, delivery.c.campaign_id, delivery.c.step_key, campaign.c.state)
+            .group_by(hour, delivery.c.campaign_id, delivery.c.step_key, campaign.c.state, delivery.c.window_id)
         )
-    )
+    )  # fmt: skip
 
 
 def planned(connection: Connection, *, now: datetime, until: datetime) -> list[AnyRow]:
@@ -46,13 +50,21 @@ def planned(connection: Connection, *, now: datetime, until: datetime) -> list[A
     return list(
         connection.execute(
             select(
-                hour, enrollment.c.campaign_id, enrollment.c.step_key, campaign.c.state, func.count().label("number")
+                hour, enrollment.c.campaign_id, enrollment.c.step_key, campaign.c.state, enrollment.c.window_id,
+                func.count().label("number"),
             )
             .join(campaign, campaign.c.id == enrollment.c.campaign_id)
             .where(active, enrollment.c.planned == true(), enrollment.c.due_at < until)
-            .group_by(hour, enrollment.c.campaign_id, enrollment.c.step_key, campaign.c.state)
+            .group_by(hour, enrollment.c.campaign_id, enrollment.c.step_key, campaign.c.state, enrollment.c.window_id)
         )
-    )
+    )  # fmt: skip
+
+
+def states_of(connection: Connection, window_ids: Collection[str]) -> dict[str, str]:
+    """Window id -> the state it is in, of those that are there."""
+    window = TABLES["filing_window"]
+    rows = connection.execute(select(window.c.id, window.c.state).where(window.c.id.in_(sorted(window_ids))))
+    return {row.id: row.state for row in rows}
 
 
 def _hour(connection: Connection, at: ColumnElement[datetime]) -> ColumnElement[Any]:
