@@ -5,7 +5,6 @@ from rfs_mail.engine.explain import CampaignAnswer, Explanation, StepAnswer, exp
 from rfs_mail.engine.gate import Rules
 from rfs_mail.store import suppressions
 from rfs_mail.store.database import Store
-from rfs_mail.store.tables import TABLES
 from tests.engine.conftest import MakeWorld
 from tests.world import World, at
 
@@ -211,30 +210,6 @@ def test_a_date_that_has_not_come_is_named(make_world: MakeWorld) -> None:
     world.person("maria")
     assert why(of(world, "nrfod")) == [
         "nothing started it: the campaign takes people in from Thu 4 Nov 2027 00:00 her time on"
-    ]
-
-
-def test_a_window_that_is_wanted_says_from_when(make_world: MakeWorld) -> None:
-    """Without a window of hers that is said; with one, when it takes her in, and whether it is known well enough."""
-    body = """
-entry: {per: filing_window, from: closes - 45d, require: window.confidence >= "computed"}
-steps: [{key: t3, at: closes - 3d @ 10:00, mail: a, not_after: closes - 1d}]
-"""
-    world = make_world({"countdown": body})
-    world.apply("11-23 09:00")
-    maria = world.person("maria", state="WI")
-    assert why(of(world, "countdown")) == ["no filing window of hers is known"]
-    window = {"state": "WI", "office_level": "school_board", "closes_on": "2027-01-05", "closes_time": "17:00",
-              "election_on": "2027-04-06", "zone": "America/Chicago", "confidence": "unknown"}  # fmt: skip
-    with world.store.begin() as connection:
-        connection.execute(TABLES["filing_window"].insert().values(id="wi-2027", updated_at=world.now, **window))
-        connection.execute(
-            TABLES["interest"].insert().values(person_id=maria, office_level="school_board", at=world.now)
-        )
-    world.now = at("11-20 12:00")
-    assert why(of(world, "countdown")) == [
-        'nothing started it: the window wi-2027 does not meet window.confidence >= "computed"',
-        "nothing started it: for the window wi-2027 it takes people in from Sat 21 Nov 18:00 her time on",
     ]
 
 

@@ -188,9 +188,7 @@ WORDINGS: dict[Reason, Wording] = {
     Reason.HOLDOUT: Wording("in the holdout group ({share}), kept out on purpose"),
     Reason.LATE: Wording("came too late to join, and the campaign says `late: skip`"),
     Reason.NOT_APPLIED: Wording("the campaign was never applied", "Run `rfs-mail apply`."),
-    Reason.NEEDS_WINDOW: Wording(
-        "no filing window of hers is known", "`windows list` shows those that are known; `windows import` adds more."
-    ),
+    Reason.NEEDS_WINDOW: Wording("no filing window of hers is known: {what}", "{do}"),
 }
 
 

@@ -2,25 +2,30 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from rfs_mail.core.eligibility import Caps, Facts, Skip, Suppressed, decide
 from rfs_mail.core.expression import Expression, evaluate
-from rfs_mail.core.facts import PersonFacts, WindowFact
-from rfs_mail.core.interest import wants
+from rfs_mail.core.facts import PersonFacts
+from rfs_mail.core.filing_windows import FilingWindow
+from rfs_mail.core.local_time import MIDNIGHT, find_zone, local_instant
 from rfs_mail.core.person import Person
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.script import Script
 from rfs_mail.core.telling import Told, say_instant, tell
+from rfs_mail.core.time_words import describe
 from rfs_mail.core.times import TimeExpr
-from rfs_mail.core.timing import Anchors, Civil, Moment, resolve
+from rfs_mail.core.timing import Anchors, resolve
+from rfs_mail.engine.doors import SETTLING, doors, enters_from, span
+from rfs_mail.engine.enroll_windows import WALK
+from rfs_mail.engine.her_windows import HerWindow, her_windows, no_window, say_closing, say_doubt
 from rfs_mail.engine.live import Live, Occurrence, zone_of
-from rfs_mail.store import dossier, suppressions
-from rfs_mail.store.facts import load_facts
+from rfs_mail.store import dossier, suppressions, windows
 from rfs_mail.store.suppressions import consents_of
+from rfs_mail.store.windows import Stored
 
 _UTC = ZoneInfo("UTC")
 
@@ -42,7 +47,8 @@ def obstacles(
     """
     Everything that keeps her out, the most decisive first. Empty: nothing does, and she enters at the next pass.
 
-    A campaign that is paused takes nobody in, which is said last.
+    A campaign that is paused takes nobody in, which is said last. Of a campaign `per: filing_window` it is what holds
+    for every window; `window_obstacles` says the rest.
     """
     found = [
         *_may_not_be_mailed(connection, script, person, now),
@@ -138,7 +144,7 @@ def _not_started(
         case "calendar":
             yield from _no_occurrence(live, script, person, now)
         case "filing_window":
-            yield from _no_window(script, facts, person, now)
+            yield from _no_window(connection, person, now)
         case "person":
             yield from _not_walked(connection, name, script, person)
 
@@ -187,53 +193,11 @@ def _at(expr: TimeExpr, occurrence: Occurrence) -> datetime | None:
     return found if isinstance(found, datetime) else None
 
 
-def _no_window(script: Script, facts: PersonFacts, person: Person, now: datetime) -> Iterator[Found]:
-    """The nearest window that she wants: is it known well enough, and has the time to enter come?"""
-    window = facts.window
-    if window is None:
-        yield Reason.NEEDS_WINDOW, {}
-        return
-    if script.require is not None and not evaluate(script.require, facts, now=now):
-        yield Reason.NOT_STARTED, {"what": f"the window {window.id} does not meet {script.require.text}"}
-    if script.enters is not None:
-        zone = zone_of(person.zone)
-        begins = resolve(script.enters, anchors=_window_anchors(window), zone=zone)
-        if not isinstance(begins, datetime):
-            yield Reason.NO_ANCHOR, {"anchor": f"{begins.anchor} of {window.id}"}
-        elif begins > now:
-            when = say_instant(begins, zone, now=now)
-            yield Reason.NOT_STARTED, {"what": f"for the window {window.id} it takes people in from {when} on"}
-
-
-def _window_anchors(window: WindowFact) -> Anchors:
-    """The dates of a window as anchors, on its own clock."""
-    zone = zone_of(window.text("zone") or "UTC")
-    dates = {"opens": window.text("opens"), "closes": window.text("closes"), "election": window.text("election")}
-    clocks = {"opens": window.text("opens_time"), "closes": window.text("closes_time")}
-    moments: dict[str, Moment] = {}
-    for name, day in {**dates, **window.milestones}.items():
-        if day:
-            clock = clocks.get(name)
-            moments[name] = Civil(date.fromisoformat(day), time.fromisoformat(clock) if clock else None, zone)
-    return Anchors.of(moments, office=zone)
-
-
-def entry_facts(
-    connection: Connection, script: Script, person: Person, facts: PersonFacts, *, now: datetime
-) -> PersonFacts:
-    """The facts as the door asks them: with the nearest window that she wants, where the campaign is about windows."""
-    if script.campaign.entry.kind != "filing_window":
-        return facts
-    home = facts.text("state")
-    for window in facts.windows:  # the nearest closing first
-        for interest in facts.interests:
-            if wants(
-                interest, home, office_level=window.text("office_level"), state=window.text("state"),
-                division=window.text("division") or None, election_on=window.text("election"),
-                party_path=window.text("party_path"), incumbency=window.text("incumbency"),
-            ):  # fmt: skip
-                return load_facts(connection, [person.id], now=now, window_id=window.id)[person.id]
-    return facts
+def _no_window(connection: Connection, person: Person, now: datetime) -> Iterator[Found]:
+    """No window at all is hers; what keeps her out of those that are is for `window_obstacles`."""
+    if not her_windows(connection, person, now=now):
+        what, do = no_window(connection, person)
+        yield Reason.NEEDS_WINDOW, {"what": what, "do": do}
 
 
 def _not_walked(connection: Connection, name: str, script: Script, person: Person) -> Iterator[Found]:
@@ -246,3 +210,113 @@ def _not_walked(connection: Connection, name: str, script: Script, person: Perso
     if share == "skip" and dossier.is_passed_over(connection, person.id, name):
         what = "she qualified before the first apply, and `existing: skip` leaves her out until she once does not"
         yield Reason.NOT_STARTED, {"what": what}
+
+
+# -- one window --------------------------------------------------------------------------------------------------------
+
+
+def window_obstacles(
+    connection: Connection,
+    live: Live,
+    name: str,
+    script: Script,
+    person: Person,
+    window: HerWindow,
+    facts: PersonFacts,
+    *,
+    now: datetime,
+) -> list[Obstacle]:
+    """
+    What keeps her out of a campaign `per: filing_window` for one window; `facts` are hers with this window.
+
+    Empty where the door of the window is open to her. What is not about a window is for `obstacles`.
+    """
+    found = list(_about_window(script, window, facts, now))
+    stored = windows.get(connection, window.id)
+    if stored is not None:
+        found += _at_its_door(connection, live, name, script, person, stored, now, asked=not found)
+    return [_told(one, person, now) for one in found]
+
+
+def takes_in_from(script: Script, window: FilingWindow) -> datetime | None:
+    """From when people enter a campaign for a window (UTC), as `enroll` has it; None where its dates do not say."""
+    found = enters_from(script, window.anchors()) if script.enters is not None else None
+    return found if isinstance(found, datetime) else None
+
+
+def _about_window(script: Script, window: HerWindow, facts: PersonFacts, now: datetime) -> Iterator[Found]:
+    """What is asked of a window and of her way to it: goal, exits, `while`, `require`."""
+    if not window.wanted:
+        yield Reason.NOT_STARTED, {"what": f"what she wants to run for does not mean {window.id}"}
+    for reason, one, keeps_out in (
+        (Reason.GOAL_REACHED, script.goal, True),
+        *((Reason.EXITED, ending, True) for ending in script.exits),
+        (Reason.WHILE_ENDED, script.while_, False),
+    ):
+        if one is None or not one.uses_window or one.uses_enrollment:
+            continue
+        if evaluate(one, facts, now=now) is keeps_out:
+            yield reason, {"expression": one.text}
+    if script.require is not None and not evaluate(script.require, facts, now=now):
+        doubt = say_doubt(window)
+        more = f": {doubt}; mend its row and `windows import`" if doubt else ""
+        yield Reason.NOT_STARTED, {"what": f"the window {window.id} does not meet {script.require.text}{more}"}
+
+
+def _at_its_door(
+    connection: Connection, live: Live, name: str, script: Script, person: Person, stored: Stored, now: datetime,
+    *, asked: bool,
+) -> Iterator[Found]:  # fmt: skip
+    """Is the door of the window open, and open to her? `asked`: nothing else keeps her out."""
+    window = stored.window
+    span_of = span(script, window.anchors())
+    begins = enters_from(script, window.anchors())
+    if not window.closes_on:
+        yield Reason.NO_ANCHOR, {"anchor": f"closes of {window.id}"}
+    elif not isinstance(begins, datetime):
+        yield Reason.NO_ANCHOR, {"anchor": f"{begins.anchor} of {window.id}"}
+    elif begins > now and script.enters is not None:
+        when = say_day_of(begins, window)
+        what = f"for the window {window.id} it takes people in from {when} on ({describe(script.enters)})"
+        yield Reason.NOT_STARTED, {"what": what}
+    elif span_of is not None and span_of[1] <= now:
+        over = f"{window.id} closed {say_closing(window)}"
+        if script.leaves is not None:
+            over = f"for {window.id} it took people in until {say_day_of(span_of[1], window)}"
+        yield Reason.NOT_STARTED, {"what": over}
+    elif window.id in dossier.passed_over_windows(connection, person.id, name):
+        what = "she wanted it before the first apply, and `existing: skip` leaves her out"
+        yield Reason.NOT_STARTED, {"what": what}
+    elif asked:
+        yield from _behind_its_door(connection, live, name, script, person, stored, now)
+
+
+def _behind_its_door(
+    connection: Connection, live: Live, name: str, script: Script, person: Person, stored: Stored, now: datetime
+) -> Iterator[Found]:
+    """Its time has come: does the door take people in, and has the walk come to her?"""
+    entry, window = script.campaign.entry, stored.window
+    open_now = doors(connection, live, name, script, [stored], now=now)
+    if stored.version > 1 and now < stored.updated_at + SETTLING:
+        yield Reason.NOT_STARTED, {"what": f"{window.id} changed a moment ago and takes people in again at once"}
+    elif not open_now:
+        since = say_instant(live.campaign(name).first_applied_at, zone_of(person.zone), now=now)
+        what = f"the closing of {window.id} has not moved by more than a day since the first apply ({since})"
+        yield Reason.NOT_STARTED, {"what": what}
+    elif entry.on == "moved" and not dossier.is_walk_open(connection, name, WALK + open_now[0].walk):
+        yield Reason.NOT_STARTED, {"what": f"the last move of {window.id} was told to those who wanted it then"}
+    elif (
+        open_now[0].old
+        and isinstance(entry.existing, int)
+        and dossier.is_walk_open(connection, name, WALK + open_now[0].walk)
+    ):
+        share = f"those who wanted it before the first apply come in {entry.existing} a day"
+        yield Reason.NOT_STARTED, {"what": f"{share}, and it is not her turn yet"}
+
+
+def say_day_of(at: datetime, window: FilingWindow) -> str:
+    """`Sat 21 Nov 2026`, on the office's clock, with the hour where it is not the start of that day."""
+    zone = find_zone(window.zone)
+    local = at.astimezone(zone)
+    hour = "" if local_instant(local.date(), MIDNIGHT, zone) == at else f" {local:%H:%M} {local:%Z}"
+    return f"{local:%a} {local.day} {local:%b} {local.year}{hour}"

@@ -3,7 +3,8 @@ Why she got a mail, and why he did not: every campaign asked about one person.
 
 Where somebody is or was in a campaign, each step says what became of it: sent, not sent and why, queued with what the
 gate would say now, planned. Where she never entered, every condition is answered line by line with the values it was
-asked of, and the event, date or window that was missing is named.
+asked of, and the event, date or window that was missing is named. In a campaign about filing windows all of this is
+said window by window.
 """
 
 from collections.abc import Mapping
@@ -25,11 +26,20 @@ from rfs_mail.core.telling import Told, say_instant, tell
 from rfs_mail.core.time_words import describe
 from rfs_mail.engine import naming
 from rfs_mail.engine.advance import Foreseen, foresee
-from rfs_mail.engine.entering import Obstacle, entry_facts, mail_obstacles, obstacles
+from rfs_mail.engine.compose import is_about_windows
+from rfs_mail.engine.entering import (
+    Obstacle,
+    mail_obstacles,
+    obstacles,
+    say_day_of,
+    takes_in_from,
+    window_obstacles,
+)
 from rfs_mail.engine.figures import kind_of
 from rfs_mail.engine.gate import Rules, ask_gate
+from rfs_mail.engine.her_windows import HerWindow, her_windows
 from rfs_mail.engine.live import Live, zone_of
-from rfs_mail.store import dossier
+from rfs_mail.store import dossier, windows
 from rfs_mail.store.facts import load_facts
 from rfs_mail.store.types import AnyRow
 
@@ -86,13 +96,38 @@ class EnrollmentAnswer:
     ended_at: datetime | None
     sentence: str
     steps: tuple[StepAnswer, ...] = ()
+    ended_because: str | None = None
+    window_id: str | None = None
+    """The filing window it is about; not the one of the occasion, where it was handed on to another."""
+    office_zone: str = ""
+    """The clock of that window's office."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAnswer:
+    """
+    One filing window of hers in a campaign about windows.
+
+    Where she did not enter for it, `obstacles` say why, or `together` names the window whose enrollment serves this one
+    too, because they close together.
+    """
+
+    window: HerWindow
+    enters_at: datetime | None = None
+    """From when people enter for it, where the campaign says so."""
+    enters: str = ""
+    """The same in words, and where it comes from."""
+    entered: bool = False
+    together: str | None = None
+    obstacles: tuple[Obstacle, ...] = ()
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignAnswer:
     """
     One campaign. Where she never entered, `obstacles` say why; none of them: she enters at the next pass. Where she is
-    in it, they say what keeps back all of its mail.
+    in it, they say what keeps back all of its mail. `windows` are hers, the nearest first, in a campaign about windows.
     """
 
     campaign: str
@@ -101,6 +136,7 @@ class CampaignAnswer:
     enrollments: tuple[EnrollmentAnswer, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
     lines: tuple[Line, ...] = ()
+    windows: tuple[WindowAnswer, ...] = ()
 
     @property
     def entered(self) -> bool:
@@ -172,6 +208,11 @@ class _Asked:
             if row.state in OPEN_STATES:
                 waiting.append(row.id)
         self.gate = ask_gate(connection, waiting, rules, now=now)
+        about = {row.window_id for rows in self.enrollments.values() for row in rows if row.window_id is not None}
+        self.windows = her_windows(connection, person, now=now, also=sorted(about))
+        stored = windows.listing(connection, ids=[one.id for one in self.windows])
+        self.known = {one.window.id: one.window for one in stored}
+        self.with_window: dict[str, PersonFacts] = {}
 
     def concerns(self, name: str) -> bool:
         """A campaign that was removed concerns those who were in it alone."""
@@ -187,15 +228,93 @@ class _Asked:
                 why.append(Obstacle(Reason.CAMPAIGN_REMOVED, {}, self.told(Reason.CAMPAIGN_REMOVED, {})))
             elif any(one.state == "active" for one in enrolled):
                 why = mail_obstacles(self.connection, self.live, name, script, self.person, now=self.now)
-            return CampaignAnswer(name, row.definition.name or name, row.state, tuple(enrolled), tuple(why))
-        facts = entry_facts(self.connection, script, self.person, self.facts(), now=self.now)
+            of_windows = self.of_windows(name, script, enrolled) if script is not None else ()
+            return CampaignAnswer(
+                name, row.definition.name or name, row.state, tuple(enrolled), tuple(why), windows=of_windows
+            )
+        facts = self.facts()
         return CampaignAnswer(
             name,
             row.definition.name or name,
             row.state,
             obstacles=tuple(obstacles(self.connection, self.live, name, script, self.person, facts, now=self.now)),
             lines=tuple(self.entry_lines(script, facts)),
+            windows=self.of_windows(name, script, []),
         )
+
+    # -- windows -------------------------------------------------------------------------------------------------------
+
+    def of_windows(self, name: str, script: Script, enrolled: list[EnrollmentAnswer]) -> tuple[WindowAnswer, ...]:
+        """Her windows in a campaign about windows; of one that an event starts, those alone that she is in it for."""
+        if not is_about_windows(script.campaign):
+            return ()
+        inside = {one.window_id for one in enrolled}
+        starts = script.campaign.entry.kind == "filing_window"
+        general: tuple[Obstacle, ...] = ()
+        if enrolled and starts and any(window.id not in inside for window in self.windows):
+            live, facts = self.live, self.facts()  # who is in it for one window may be kept out for the next
+            general = tuple(obstacles(self.connection, live, name, script, self.person, facts, now=self.now))
+        found = [
+            WindowAnswer(window, entered=True) if window.id in inside else self.outside(name, script, window, general)
+            for window in self.windows
+            if window.id in inside or starts
+        ]
+        return self.serving_together(script, [self.with_entry(script, one) for one in found], enrolled)
+
+    def outside(self, name: str, script: Script, window: HerWindow, general: tuple[Obstacle, ...]) -> WindowAnswer:
+        """A window that she did not enter for; `general` keeps her out of every one."""
+        facts = self.facts_with(window.id)
+        why = window_obstacles(
+            self.connection, self.live, name, script, self.person, window, facts, now=self.now
+        )  # fmt: skip
+        asked = [("goal", script.goal), *(("exit", one) for one in script.exits), ("while", script.while_)]
+        asked.append(("require", script.require))
+        lines = [
+            self.line(role, one, facts)
+            for role, one in asked
+            if one is not None and one.uses_window and not one.uses_enrollment
+        ]
+        return WindowAnswer(window, obstacles=(*general, *why), lines=tuple(lines))
+
+    def with_entry(self, script: Script, answer: WindowAnswer) -> WindowAnswer:
+        """The same with the day from which people enter."""
+        window = self.known.get(answer.window.id)
+        at = takes_in_from(script, window) if window is not None else None
+        if at is None or window is None or script.enters is None:
+            return answer
+        return replace(answer, enters_at=at, enters=f"{say_day_of(at, window)} on ({describe(script.enters)})")
+
+    def serving_together(
+        self, script: Script, found: list[WindowAnswer], enrolled: list[EnrollmentAnswer]
+    ) -> tuple[WindowAnswer, ...]:
+        """Windows that close together are one occasion: the first serves those for which nothing else stands there."""
+        over = {one.window_id for one in enrolled if one.ended_because == Reason.GOAL_REACHED}
+        answers: list[WindowAnswer] = []
+        for answer in found:
+            beside = [
+                one
+                for one in found
+                if one.window.id != answer.window.id
+                and one.window.closes_at is not None
+                and (one.window.state, one.window.closes) == (answer.window.state, answer.window.closes)
+            ]
+            inside = [one for one in beside if one.entered and one.window.id not in over]
+            ranks = [(len(one.obstacles), one.window.approximate, one.window.id) for one in beside if not one.entered]
+            mine = (len(answer.obstacles), answer.window.approximate, answer.window.id)
+            before = [rank for rank in ranks if rank[0] == mine[0] and rank < mine]
+            first = inside[0].window.id if inside else min(before)[2] if before else None
+            if answer.entered or first is None or (inside and _is_kept_out(answer)):
+                answers.append(answer)
+            else:
+                answers.append(replace(answer, together=first))
+        return tuple(answers)
+
+    def facts_with(self, window_id: str) -> PersonFacts:
+        """Her facts with this window as the window of the place."""
+        if window_id not in self.with_window:
+            found = load_facts(self.connection, [self.person.id], now=self.now, window_id=window_id)
+            self.with_window[window_id] = found[self.person.id]
+        return self.with_window[window_id]
 
     def facts(self, enrollment_id: int | None = None) -> PersonFacts:
         found = load_facts(self.connection, [self.person.id], now=self.now, enrollment_id=enrollment_id)
@@ -231,9 +350,11 @@ class _Asked:
             steps = self.step_answers(own, row, step)
         elif script is None:
             steps = [self.taken(key, "", row) for key in self.keys_of(row)]
+        window = self.known.get(row.window_id or "")
         return EnrollmentAnswer(
-            row.id, row.occasion, row.state, row.entered_at, row.ended_at, self.how_it_stands(script, row), tuple(steps)
-        )
+            row.id, row.occasion, row.state, row.entered_at, row.ended_at, self.how_it_stands(script, row),
+            tuple(steps), row.ended_because, row.window_id, window.zone if window is not None else "",
+        )  # fmt: skip
 
     def keys_of(self, row: AnyRow) -> list[str]:
         return list(dict.fromkeys([*self.steps.get(row.id, {}), *self.deliveries.get(row.id, {})]))
@@ -243,7 +364,7 @@ class _Asked:
         if row.state == "holdout":
             share = f"{script.campaign.holdout:.0%}" if script is not None else "a part"
             return f"{tell(Reason.HOLDOUT, {'share': share}, zone=self.zone, now=self.now).sentence} since {came}"
-        entered = f"entered {came} ({_occasion(row.occasion)})"
+        entered = f"entered {came} ({_occasion(row.occasion)}{_handed_on(row)})"
         if row.state == "active":
             return f"{entered}, goes on"
         ended = say_instant(row.ended_at, self.zone, now=self.now) if row.ended_at is not None else "later"
@@ -377,6 +498,11 @@ class _Asked:
         return tell(reason, detail, zone=self.zone, now=self.now)
 
 
+def _is_kept_out(answer: WindowAnswer) -> bool:
+    """Does something about this window itself keep her out, whatever she is in the campaign for?"""
+    return any(one.reason in (Reason.GOAL_REACHED, Reason.EXITED, Reason.WHILE_ENDED) for one in answer.obstacles)
+
+
 def _arm(step: Step, arm: int) -> str:
     action = step.action
     if isinstance(action, Branch) and arm < len(action.arms):
@@ -391,13 +517,22 @@ def _occasion(occasion: str) -> str:
         case "once":
             return "for the first time" if what == "1" else f"time {what}"
         case "window":
-            return f"for the filing window {what}"
+            window_id, moved, version = what.rpartition(":v")
+            return f"for the move of {window_id} to version {version}" if moved else f"for the filing window {what}"
         case "calendar":
             return f"for {what}"
         case "event":
             return "by her sign-up" if what.startswith("signup-") else "by an event"
         case _:
             return occasion
+
+
+def _handed_on(row: AnyRow) -> str:
+    """Where the papers for the window that brought her in are in, and it goes on for another that closes with it."""
+    kind, _, what = row.occasion.partition(":")
+    if kind != "window" or row.window_id is None or what.rpartition(":v")[0] == row.window_id or what == row.window_id:
+        return ""
+    return f", handed on to {row.window_id}"
 
 
 def _said(answer: StepAnswer, state: str, told: Told, reason: str | None = None) -> StepAnswer:
