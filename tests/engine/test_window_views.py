@@ -174,6 +174,19 @@ def test_windows_that_close_together_are_one_occasion(world: World) -> None:
     assert ["the goal was reached: filed(window)"] == [one for one in why(answer[COUNCIL.id]) if "goal" in one]
 
 
+def test_being_in_it_for_one_window_does_not_hide_what_keeps_her_out_of_the_next(world: World) -> None:
+    """She no longer qualifies, goes on with the first, and would not enter for the second."""
+    later = replace(SCHOOLS, closes_on="2027-01-12")
+    knows(world, COUNCIL, later)
+    who = wants(world, "ana", "municipal", "school_board")
+    world.tick(day("2026-11-22 12:00"))
+    world.stage(who, "filed")
+    world.tick(day("2026-11-29 12:00"))
+    answer = of(asked(world))
+    assert (True, []) == (answer[COUNCIL.id].entered, why(answer[COUNCIL.id]))
+    assert ['the audience does not hold: stage != "filed"'] == why(answer[later.id])
+
+
 def test_steps_that_did_not_go_say_why(world: World) -> None:
     """A deadline that came closer, and a step in hours without an hour to count from, keep their reasons."""
     knows(world, COUNCIL)

@@ -204,6 +204,9 @@ def test_the_countdown_goes_on_for_the_office_that_is_left(post: Races) -> None:
     post.client.post(url, data=values)
     assert {"wi-2027-clerk": "filed"} == post.standing()
     assert {"wi-2027-school": "active"} == post.ways()
+    post.client.post(mailed.answer("need_help"), data={"a": ""})
+    assert ["Ask about City clerk"] == [row.title for row in post.rows("task")]
+    assert {"wi-2027-clerk": "filed"} == post.standing()
 
 
 def test_both_offices_end_the_countdown(post: Races) -> None:

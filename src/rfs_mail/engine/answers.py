@@ -91,10 +91,10 @@ def record_answer(
     """
     Record an answer and make the change it stands for; then her goals and exits are asked, in this transaction.
 
-    The same answer again changes nothing. Another answer to the same mail counts as well, and takes back what the one
-    before it said of a filing window: people change their mind. `windows` are those that she chose, by id; they need
-    not be named where the mail is about one. None where the mail offers no such answer, or where the person or the mail
-    is gone.
+    The same answer again changes nothing. Another answer to the same mail counts as well: people change their mind. One
+    that sets a stage takes back what the one before it said of a filing window; one that asks for help with the second
+    office leaves the first as it is. `windows` are those that she chose, by id; they need not be named where the mail
+    is about one. None where the mail offers no such answer, or where the person or the mail is gone.
     """
     sent = find_sent(connection, addressee.delivery_id)
     change = _change(sent, key) if sent is not None else None
@@ -110,11 +110,12 @@ def record_answer(
     outbox.close_gate(connection, who)
     outbox.resolve_sent(connection, [addressee.delivery_id], detail={"proof": "answer"})
     named = [one.id for one in chosen]
-    said = earlier[-1] if earlier else None
-    if said is not None and said.value == key and sorted(said.detail.get("windows", [])) == sorted(named):
+    last = earlier[-1] if earlier else None
+    if last is not None and last.value == key and sorted(last.detail.get("windows", [])) == sorted(named):
         return Answered(new=False, unsubscribed=unsubscribed, windows=chosen)
     # The first time an answer is given its key is plain; a return to it is numbered, so that two presses are one.
     again = f":{len(earlier)}" if any(one.value == key for one in earlier) else ""
+    said = next((one for one in reversed(earlier) if one.detail.get("windows")), None)
     before = _before(connection, who, named, said)
     detail = {"windows": named, "before": before} if named else {}
     recorded = events.add_event(
@@ -124,7 +125,8 @@ def record_answer(
     )  # fmt: skip
     if recorded is None:
         return Answered(new=False, unsubscribed=unsubscribed, windows=chosen)
-    _take_back(connection, who, addressee.delivery_id, said, named, now)
+    if said is not None and "stage" in change.set:
+        _take_back(connection, who, addressee.delivery_id, said, named, now)
     about = named or ([sent.row.window_id] if sent.row.window_id is not None else [])
     changes.apply_change(
         connection, live, campaign, change, [who],
@@ -153,22 +155,27 @@ def _may_be_about(
 
 
 def _before(connection: Connection, who: int, named: Sequence[str], said: AnyRow | None) -> dict[str, str]:
-    """Window -> how far she was with it before she answered this mail at all, of those where she had begun."""
-    last = said.detail if said is not None else {}
-    now_known = candidacies.statuses_of(connection, who, named)
-    told = {name: last["before"].get(name) for name in last.get("windows", [])}
-    return {name: status for name in named if (status := told.get(name, now_known.get(name))) is not None}
+    """
+    Window -> how far she was with it before she answered this mail at all, of those where she had begun.
+
+    `said` is the last answer to it that was about windows.
+    """
+    known = dict(candidacies.statuses_of(connection, who, named))
+    for name in said.detail["windows"] if said is not None else ():
+        known.pop(name, None)
+        known |= {name: said.detail["before"][name]} if said is not None and name in said.detail["before"] else {}
+    return {name: status for name, status in known.items() if name in named}
 
 
 def _take_back(
-    connection: Connection, who: int, delivery_id: int, said: AnyRow | None, named: Sequence[str], now: datetime
+    connection: Connection, who: int, delivery_id: int, said: AnyRow, named: Sequence[str], now: datetime
 ) -> None:
-    """What her last answer to this mail said of windows, and the new one does not, is as it was before that."""
+    """What her last answer about windows said, and the new one does not, is as it was before that."""
     evidence = changes.answer_evidence(delivery_id)
-    for name in said.detail.get("windows", []) if said is not None else ():
+    for name in said.detail["windows"]:
         if name in named or not candidacies.take_back(connection, who, name, evidence=evidence):
             continue
-        was = said.detail["before"].get(name) if said is not None else None
+        was = said.detail["before"].get(name)
         if was is not None:
             candidacies.set_status(connection, who, name, was, evidence=f"before {evidence}", now=now)
 
