@@ -174,6 +174,18 @@ def test_windows_that_close_together_are_one_occasion(world: World) -> None:
     assert ["the goal was reached: filed(window)"] == [one for one in why(answer[COUNCIL.id]) if "goal" in one]
 
 
+def test_a_window_that_was_called_off_serves_no_other(world: World) -> None:
+    """Who was in it for one that is cancelled enters for the one that closes with it, and `explain` says so."""
+    knows(world, COUNCIL, SCHOOLS)
+    wants(world, "ana", "municipal", "school_board")
+    world.tick(day("2026-11-22 12:00"))
+    knows(world, replace(COUNCIL, status="cancelled"))
+    answer = of(asked(world))[SCHOOLS.id]
+    assert (None, []) == (answer.together, why(answer))
+    world.tick(day("2026-11-22 13:00"))
+    assert of(asked(world))[SCHOOLS.id].entered
+
+
 def test_being_in_it_for_one_window_does_not_hide_what_keeps_her_out_of_the_next(world: World) -> None:
     """She no longer qualifies, goes on with the first, and would not enter for the second."""
     later = replace(SCHOOLS, closes_on="2027-01-12")

@@ -298,7 +298,8 @@ class _Asked:
                 and one.window.closes_at is not None
                 and (one.window.state, one.window.closes) == (answer.window.state, answer.window.closes)
             ]
-            inside = [one for one in beside if one.entered and one.window.id not in over]
+            open_ones = [one for one in beside if one.window.id not in over and one.window.status != "cancelled"]
+            inside = [one for one in open_ones if one.entered]
             ranks = [(len(one.obstacles), one.window.approximate, one.window.id) for one in beside if not one.entered]
             mine = (len(answer.obstacles), answer.window.approximate, answer.window.id)
             before = [rank for rank in ranks if rank[0] == mine[0] and rank < mine]
