@@ -190,6 +190,23 @@ def test_a_level_and_the_wider_word_for_it_are_the_same() -> None:
         assert holds("wants(window)", who) is expected
 
 
+@pytest.mark.parametrize(
+    ("said", "asked", "expected"),
+    [
+        ("school_board", "school_board", True),
+        ("school_board", "local_any", True),
+        ("state_legislature", "state_lower", True),
+        ("state_lower", "state_upper", False),
+        ("", "judicial", True),
+        (None, "judicial", False),
+    ],
+)
+def test_an_office_level_is_asked_across_its_wider_words(said: str | None, asked: str, expected: bool) -> None:
+    """Wherever and whenever; who is open to any office wants each, and who said nothing wants none."""
+    who = facts({}, interests=() if said is None else (Interest(said, "TX", election_year=2020),))
+    assert holds(f'wants_office("{asked}")', who) is expected
+
+
 def test_another_path_onto_the_ballot_has_to_be_said() -> None:
     """Who names no party path means the common ones; nonpartisan offices are for everybody."""
     for mine, path, incumbency, expected in (

@@ -46,7 +46,7 @@ from rfs_mail.core.facts import (
     today_in,
     window_day,
 )
-from rfs_mail.core.interest import lives_in, wants
+from rfs_mail.core.interest import lives_in, wants, wants_office
 from rfs_mail.core.values import STAGES
 from rfs_mail.core.vocabulary import LINE
 
@@ -348,6 +348,12 @@ class _Asking:
     def wants(self, asked: Asked) -> tuple[bool, str]:
         return self.some_window([self.window] if asked.here else self.ahead(), self.wanted, "wants")
 
+    def wants_office(self, asked: Asked) -> tuple[bool, str]:
+        (level,) = asked.arguments
+        held = any(wants_office(interest, level) for interest in self.facts.interests)
+        said = ", ".join(interest.office_level or "any office" for interest in self.facts.interests)
+        return held, f"wants {said or 'nothing that we know of'}"
+
     def lives_in(self, asked: Asked) -> tuple[bool, str]:
         return self.some_window([self.window] if asked.here else self.ahead(), self.lived_in, "lives in")
 
@@ -455,6 +461,7 @@ _QUESTIONS: Final[dict[str, Callable[[_Asking, Asked], tuple[bool, str]]]] = {
     "filed": _Asking.filed,
     "wants": _Asking.wants,
     "lives_in": _Asking.lives_in,
+    "wants_office": _Asking.wants_office,
     "has_window": _Asking.has_window,
     "active": _Asking.active,
     "received": _Asking.received,

@@ -18,6 +18,7 @@ from rfs_mail.core.expression_tree import (
     Value,
     quoted,
 )
+from rfs_mail.core.filing_windows import OFFICE_LEVELS
 from rfs_mail.core.vocabulary import FUNCTIONS, STAGE, Function
 from rfs_mail.errors import ExpressionError
 
@@ -33,6 +34,7 @@ _PLURALS: Final = {
     "stage": "Stages",
     "campaign": "Campaigns",
     "segment": "Segments",
+    "office": "Office levels",
 }
 _A: Final = {
     "entity": "an entity",
@@ -40,6 +42,7 @@ _A: Final = {
     "answer": "an answer",
     "calendar": "a calendar name",
     "field": "a field",
+    "office": "an office level",
 }
 _SYNONYMS: Final = {
     "consent": "consented",
@@ -48,6 +51,7 @@ _SYNONYMS: Final = {
     "has_role": "role",
     "enrolled": "in_campaign",
     "has_filed": "filed",
+    "interested_in": "wants_office",
 }
 
 
@@ -210,6 +214,9 @@ class Calls:
         argument = raw.arguments[0]
         if isinstance(argument, RawName) and argument.dotted == "window":
             return
+        if raw.function.dotted == "wants" and isinstance(argument, RawConst) and argument.value in OFFICE_LEVELS:
+            level = Edit(raw.function.start, raw.function.end, "wants_office")
+            raise self.source.error("wants() asks about a window", argument.start, [level])
         edit = Edit(argument.start, argument.end, "window")
         fixable = isinstance(argument, RawConst) and argument.value == "window"
         message = "window has no quotes" if fixable else f"{raw.function.dotted}() asks about a window"
@@ -238,6 +245,7 @@ class Calls:
             "campaign": tuple(self.vocabulary.campaigns),
             "segment": tuple(self.vocabulary.segments),
             "stage": STAGE.values,
+            "office": OFFICE_LEVELS,
         }.get(what)
         if known is not None and name not in known:
             raise self._no_such_name(raw, what, name, known)
@@ -245,7 +253,7 @@ class Calls:
 
     def _no_such_name(self, raw: Raw, what: str, name: str, known: Collection[str]) -> ExpressionError:
         close = nearest(name, known)
-        label = "calendar name" if what == "calendar" else what
+        label = {"calendar": "calendar name", "office": "office level"}.get(what, what)
         if close:
             rest = f'; nearest: "{close}"'
         elif known and len(known) <= 12:

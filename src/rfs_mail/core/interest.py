@@ -36,6 +36,17 @@ class Interest:
     incumbent: bool = False
 
 
+def levels_meeting(level: str) -> tuple[str, ...]:
+    """The office levels that `same_level` takes for this one, itself the first."""
+    wider = (name for name, parts in WIDER_LEVELS.items() if level in parts)
+    return (level, *WIDER_LEVELS.get(level, ()), *wider)
+
+
+def wants_office(interest: Interest, level: str) -> bool:
+    """Does this interest mean offices of this level, wherever and whenever? One without a level means any."""
+    return not interest.office_level or same_level(interest.office_level, level)
+
+
 def same_level(one: str, other: str) -> bool:
     """Are these the same office level, or is one of them a wider word for the other?"""
     return one == other or other in WIDER_LEVELS.get(one, ()) or one in WIDER_LEVELS.get(other, ())

@@ -125,6 +125,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     "filed": Function(("window",), _PERIOD, "filed(window)"),
     "wants": Function(("window",), (), "wants(window)"),
     "lives_in": Function(("window",), (), "lives_in(window)"),
+    "wants_office": Function(("office",), (), 'wants_office("school_board")'),
     "has_window": Function((), ("closes_within",), "has_window(closes_within=60d)"),
     "active": Function((), _PERIOD, "active(within=180d)"),
     "mails": Function((), _PERIOD, "mails(within=180d) >= 6", "number"),

@@ -64,7 +64,7 @@ from rfs_mail.core.facts import (
     today_in,
     window_day,
 )
-from rfs_mail.core.interest import COMMON_PATHS, COUNTY_WORDS, WIDER_LEVELS
+from rfs_mail.core.interest import COMMON_PATHS, COUNTY_WORDS, WIDER_LEVELS, levels_meeting
 from rfs_mail.core.vocabulary import LINE
 from rfs_mail.store.json_values import ByCodePoint, JsonKind, JsonValue, Number
 from rfs_mail.store.tables import TABLES
@@ -524,6 +524,11 @@ class _Writer:
 
         return self.some_window(asked, fits)
 
+    def wants_office(self, asked: Asked) -> ColumnElement[bool]:
+        interest = TABLES["interest"].alias()
+        levels = ("", *levels_meeting(asked.arguments[0]))
+        return _any([interest], interest.c.person_id == self.person.c.id, interest.c.office_level.in_(levels))
+
     # -- what she is -------------------------------------------------------------------------------------------------
 
     def tag(self, asked: Asked) -> ColumnElement[bool]:
@@ -588,6 +593,7 @@ _QUESTIONS: Final[dict[str, Callable[[_Writer, Asked], ColumnElement[bool]]]] = 
     "wants": _Writer.wants,
     "lives_in": _Writer.lives_in,
     "has_window": _Writer.wants,
+    "wants_office": _Writer.wants_office,
     "active": _Writer.active,
     "received": _Writer.received,
     "clicked": _Writer.clicked,
