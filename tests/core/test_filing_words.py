@@ -1,6 +1,8 @@
 """What filing is called where, and on how many days an office is open."""
 
+import csv
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from rfs_mail.core.filing_words import PLAIN, filing_term, listed, office_name
 from rfs_mail.core.office_days import is_open_day, open_days_until
 from rfs_mail.core.zones import STATES
 
+ROOT = Path(__file__).resolve().parents[2]
 LEVELS = ("state_legislature", "statewide_executive", "county", "municipal", "school_board", "judicial", "")
 
 
@@ -108,3 +111,12 @@ def test_open_days_add_up() -> None:
         tomorrow = day + timedelta(days=1)
         left = open_days_until(day, last, "TX") - open_days_until(tomorrow, last, "TX")
         assert int(is_open_day(tomorrow, "TX")) == left
+
+
+def test_every_office_of_the_shipped_file_is_said_in_both_languages() -> None:
+    """A mail in Spanish names none of them in English."""
+    with (ROOT / "data" / "filing_deadlines.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    english = {office_name(row["office"], row["office_level"], "es") for row in rows} & {row["office"] for row in rows}
+    assert set() == english
+    assert 88 == len(rows)
