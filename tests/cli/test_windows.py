@@ -325,6 +325,7 @@ def test_mail_about_a_window_goes_before_and_after_it_moves(desk: Desk) -> None:
 def test_the_old_version_is_held_where_nobody_planned_anew(desk: Desk) -> None:
     """The gate alone refuses it: a delivery of version 1 of a window that is at version 2 does not leave."""
     desk.says("windows", "import", write(desk, board()), "--yes")
+    desk.world.tick("11-23 11:00")  # the walk after the release is over
     desk.says("people", "set", "maria@example.org", "stage=filed", "--window", "wi-2027-board")
     table = TABLES["filing_window"]
     with desk.world.store.begin() as connection:

@@ -36,8 +36,8 @@ class Door:
     """A window that takes people in now."""
 
     window_id: str
-    occasion: str
-    """`window:ID`, or `window:ID:vN` of a move."""
+    moved: int | None
+    """The version that moved it by more than a day, where the campaign is `on: moved`."""
     walk: str
     """Names the walk that looks for its people: another one once the window says something else."""
     entered_at: datetime
@@ -71,25 +71,45 @@ def doors(
         if stored.version > 1 and now < stored.updated_at + SETTLING:
             continue
         when = span(script, window.anchors())
-        occasion, version = f"window:{window.id}", stored.version
+        version, number = stored.version, None
         if entry.on == "moved":
             moved = moves.get(window.id)
             if moved is None or when is None or moved[1] < applied:
                 continue
-            version, when = moved[0], (moved[1], when[1])
-            occasion += f":v{version}"
+            version = number = moved[0]
+            when = (moved[1], when[1])
         if when is None or not when[0] <= now < when[1]:
             continue
         # Whoever qualified when it opened did not come late, even if the walk did.
         in_time = when[0] >= max(applied, stored.updated_at)
         found.append(
             Door(
-                window.id, occasion, f"{window.id}:v{version}{today}", when[0] if in_time else now,
+                window.id, number, f"{window.id}:v{version}{today}", when[0] if in_time else now,
                 (window.state, window.closes_on, window.closes_time or "", window.zone),
                 old=when[0] < applied and since.get(window.id, _EVER) < applied,
             )
         )  # fmt: skip
     return found
+
+
+class Doorkeeper:
+    """The open doors of all campaigns at one moment. They are worked out again only where a window has changed."""
+
+    def __init__(self, live: Live, now: datetime) -> None:
+        self._live, self._now = live, now
+        self._change = -1
+        self._known: list[Stored] = []
+        self._doors: dict[str, list[Door]] = {}
+
+    def doors(self, connection: Connection, name: str, script: Script) -> list[Door]:
+        """The open doors of a campaign, as the windows are in this transaction."""
+        change = windows.last_change(connection)
+        if change != self._change:
+            self._change, self._doors = change, {}
+            self._known = listing(connection, now=self._now)
+        if name not in self._doors:
+            self._doors[name] = doors(connection, self._live, name, script, self._known, now=self._now)
+        return self._doors[name]
 
 
 def _moves(connection: Connection, known: Sequence[Stored]) -> dict[str, tuple[int, datetime]]:

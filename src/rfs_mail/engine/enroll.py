@@ -21,7 +21,7 @@ from rfs_mail.core.script import Script
 from rfs_mail.core.times import TimeExpr
 from rfs_mail.core.timing import Anchors, Instant, Moment, Planned, plan_step, resolve, shift
 from rfs_mail.engine import enroll_windows
-from rfs_mail.engine.doors import BEHIND, doors, listing
+from rfs_mail.engine.doors import BEHIND, Doorkeeper, listing
 from rfs_mail.engine.live import Live, Occurrence, look, zone_of
 from rfs_mail.store import enrollments, windows
 from rfs_mail.store.database import Store, only_one
@@ -60,20 +60,18 @@ def enroll(store: Store, *, now: datetime, pause: Callable[[], None] | None = No
         live = look(connection)
         if live is None:
             return Enrolled({})
-        known: list[Stored] | None = None
+        keeper = Doorkeeper(live, now)
         for name, script in live.scripts.items():  # a pause stops sending, not time
-            if known is None and script.campaign.entry.kind == "filing_window":
-                known = listing(connection, now=now)
-            due = _walks_due(connection, live, name, script, known or [], now)
-            for key in due - enrollments.walks_begun(connection, name) if due else ():
-                enrollments.begin_sweep(connection, name, key, now=now)
+            due = _walks_due(connection, live, name, script, keeper, now)
+            if due:
+                enrollments.begin_sweeps(connection, name, due - enrollments.walks_begun(connection, name), now=now)
         walking = enrollments.campaigns_swept(connection)
     size = min(4 * SMALLEST, CHUNK)  # until it is known how fast this machine is
     for name in live.scripts:
         while name in walking:
             with store.begin(patient=True) as connection:
                 began = clock.monotonic()  # now that the database is ours
-                came, more = _walk_on(connection, live, name, size, now)
+                came, more = _walk_on(connection, live, name, keeper, size, now)
             size = _fitting(size, clock.monotonic() - began)
             entered[name] = entered.get(name, 0) + came
             if not more:
@@ -148,14 +146,14 @@ def admission(live: Live, name: str, script: Script, *, now: datetime) -> Admiss
 
 
 def _walks_due(
-    connection: Connection, live: Live, name: str, script: Script, known: list[Stored], now: datetime
+    connection: Connection, live: Live, name: str, script: Script, keeper: Doorkeeper, now: datetime
 ) -> set[str]:
     """The keys of the walks over all people that should have begun by now. The daily one waits for those before it."""
     entry = script.campaign.entry
     if entry.kind == "calendar":
         return {f"occasion:calendar:{occurrence.key}" for occurrence in _open_occurrences(live, script, now)}
     if entry.kind == "filing_window":
-        return enroll_windows.walks(doors(connection, live, name, script, known, now=now))
+        return enroll_windows.walks(keeper.doors(connection, name, script))
     if entry.kind == "person" and script.audience_moves_with_time and not _open_walks(connection, name):
         return {f"daily:{now.astimezone(UTC).date().isoformat()}"}
     return set()
@@ -171,7 +169,9 @@ def _fitting(size: int, held: float) -> int:
     return max(min(SMALLEST, CHUNK), min(CHUNK, round((size + fits) / 2)))
 
 
-def _walk_on(connection: Connection, live: Live, name: str, size: int, now: datetime) -> tuple[int, bool]:
+def _walk_on(
+    connection: Connection, live: Live, name: str, keeper: Doorkeeper, size: int, now: datetime
+) -> tuple[int, bool]:
     """One chunk of the oldest open walk of a campaign: how many entered, and is there more to do now?"""
     if not only_one(connection, f"enroll {name}"):
         return 0, False
@@ -180,7 +180,7 @@ def _walk_on(connection: Connection, live: Live, name: str, size: int, now: date
     walks = _open_walks(connection, name)
     if script.campaign.entry.kind == "filing_window":
         ask = admission(live, name, script, now=now)
-        return enroll_windows.walk_on(connection, live, script, ask, walks, size, now=now)
+        return enroll_windows.walk_on(connection, live, script, ask, keeper, walks, size, now=now)
     for walk in walks:
         start = _start_of(live, script, walk.key, walk.started_at, now)
         if start is None:  # its occasion is over

@@ -8,23 +8,19 @@ opened together are walked for together. Beside it `touched` takes in whoever co
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from math import inf
 
 from sqlalchemy import Connection
 
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.script import Script
-from rfs_mail.engine.doors import Door, doors, listing
+from rfs_mail.engine.doors import Door, Doorkeeper, doors
 from rfs_mail.engine.live import Live
 from rfs_mail.store import enrollments
-from rfs_mail.store.enrollments import Admission, Crowd, Opening
+from rfs_mail.store.enrollments import Admission, Crowd, Openings
 from rfs_mail.store.types import AnyRow
 from rfs_mail.store.windows import Stored
 
 WALK = "occasion:window:"
-
-_ONE_CALL = 100
-"""Windows that one statement asks about."""
 
 
 def walks(opened: Iterable[Door]) -> set[str]:
@@ -57,7 +53,8 @@ def touched(
         if not group[0].old or script.campaign.entry.existing == "all":
             came += _take_in(connection, script, ask, group, Crowd(people), now)
             continue
-        reached = min(_reached(connection, name, door) for door in group)
+        so_far = enrollments.walked_up_to(connection, name)
+        reached = min(so_far.get(WALK + door.walk, 0) for door in group)
         walked, rest = [p for p in people if p <= reached], [p for p in people if p > reached]
         came += _take_in(connection, script, ask, group, Crowd(walked), now)
         came += _take_in(connection, script, ask, group, Crowd(rest, since=applied), now)
@@ -69,6 +66,7 @@ def walk_on(
     live: Live,
     script: Script,
     ask: Admission,
+    keeper: Doorkeeper,
     walks: Sequence[AnyRow],
     size: int,
     *,
@@ -81,9 +79,7 @@ def walk_on(
     is more to do now.
     """
     name = script.campaign.id
-    named = sorted({_window_of(walk.key) for walk in walks})
-    open_now = doors(connection, live, name, script, listing(connection, now=now, ids=named), now=now)
-    by_walk = {WALK + door.walk: door for door in open_now}
+    by_walk = {WALK + door.walk: door for door in keeper.doors(connection, name, script)}
     for walk in walks:
         if walk.key not in by_walk:
             enrollments.close_sweep(connection, walk, now=now)
@@ -103,28 +99,20 @@ def walk_on(
         up_to, came = min(at + size, last), 0
         if old and existing == "skip":
             crowd = Crowd(after=at, up_to=up_to, before=live.campaign(name).first_applied_at)
-            for openings in _openings(group, of_moves=False):
+            for openings in _openings(group):
                 enrollments.pass_over_by_window(connection, ask, openings, crowd, now=now)
         else:
             came = _take_in(connection, script, ask, group, Crowd(after=at, up_to=up_to), now, limit)
         reached = at if limit is not None and came >= limit else up_to  # those who are left come another day
-        for number, walk in enumerate(together):
-            mine = came if not number else 0
-            spent = walk.entered_today if walk.day == today else 0
-            enrollments.go_on_sweep(
-                connection, name, walk.key, after=reached, entered=mine, day=today,
-                entered_today=spent + (mine if limit is not None else 0), done_at=now if reached >= last else None,
-            )  # fmt: skip
+        done_at = now if reached >= last else None
+        spent = first.entered_today if first.day == today else 0
+        enrollments.go_on_together(connection, name, [walk.key for walk in together], after=reached, done_at=done_at)
+        enrollments.go_on_sweep(
+            connection, name, first.key, after=reached, entered=came, day=today,
+            entered_today=spent + (came if limit is not None else 0), done_at=done_at,
+        )  # fmt: skip
         return came, True
     return 0, bool(len(walks) > len(left))
-
-
-def _reached(connection: Connection, name: str, door: Door) -> float:
-    """The person id up to which the walk of a door has looked."""
-    walk = enrollments.get_sweep(connection, name, WALK + door.walk)
-    if walk is None:
-        return 0
-    return inf if walk.done_at is not None else walk.after_person_id
 
 
 def _by_age(opened: list[Door]) -> list[list[Door]]:
@@ -145,37 +133,44 @@ def _take_in(
     """Enroll those of a crowd who want one of these windows, at most `limit`; returns how many entered."""
     if crowd.ids is not None and not crowd.ids:
         return 0
-    of_moves, came = script.campaign.entry.on == "moved", 0
-    for openings in _openings(opened, of_moves=of_moves):
-        if of_moves:
+    came = 0
+    for openings in _openings(opened):
+        if openings.moves:
             _end_superseded(connection, script.campaign.id, openings, crowd, now)
         left = None if limit is None else limit - came
-        came += enrollments.enroll_by_window(
-            connection, ask, openings, crowd, now=now, of_moves=of_moves, limit=left
-        )  # fmt: skip
+        came += enrollments.enroll_by_window(connection, ask, openings, crowd, now=now, limit=left)
         if limit is not None and came >= limit:
             break
     return came
 
 
-def _openings(opened: list[Door], *, of_moves: bool) -> list[list[Opening]]:
-    """What a statement is asked at a time: moves by the closing they share, anything else in pieces of one size."""
-    groups: dict[object, list[Opening]] = {}
-    for number, door in enumerate(sorted(opened, key=lambda one: (one.closing, one.window_id))):
-        key: object = door.closing if of_moves else number // _ONE_CALL
-        groups.setdefault(key, []).append(Opening(door.window_id, door.occasion, door.entered_at))
-    return list(groups.values())
+def _openings(opened: list[Door]) -> list[Openings]:
+    """
+    What a statement is asked at a time: moves by the closing they share, others by when people enter.
+
+    Those that close together are asked about together, so that a window of her own division goes first.
+    """
+    together: dict[tuple[str, ...], list[Door]] = {}
+    for door in opened:
+        together.setdefault(door.closing, []).append(door)
+    groups: dict[object, list[Door]] = {}
+    for closing, same in together.items():
+        of_moves = same[0].moved is not None
+        groups.setdefault(closing if of_moves else max(door.entered_at for door in same), []).extend(same)
+    return [
+        Openings(
+            sorted(door.window_id for door in group),
+            max(door.entered_at for door in group),
+            {door.window_id: door.moved for door in group if door.moved is not None},
+        )
+        for group in groups.values()
+    ]
 
 
-def _end_superseded(connection: Connection, name: str, openings: list[Opening], crowd: Crowd, now: datetime) -> None:
+def _end_superseded(connection: Connection, name: str, openings: Openings, crowd: Crowd, now: datetime) -> None:
     """Whoever is on her way with the news of an older move hears the newer one alone."""
     old = enrollments.superseded(connection, name, openings, crowd)
-    newest = ", ".join(sorted({one.occasion.rpartition(":v")[2] for one in openings}))
+    newest = ", ".join(str(number) for number in sorted(set(openings.moves.values())))
     enrollments.end(
         connection, old, state="exited", reason=Reason.WINDOW_MOVED, detail={"old": "before", "new": newest}, now=now
     )  # fmt: skip
-
-
-def _window_of(walk: str) -> str:
-    """The window that a walk is about: `occasion:window:ID:vN`, perhaps with a day."""
-    return walk.removeprefix(WALK).rpartition(":v")[0]

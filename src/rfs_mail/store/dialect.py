@@ -13,9 +13,9 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Integer,
     Dialect,
     Insert,
-    String,
     Table,
     Text,
     Update,
@@ -43,7 +43,7 @@ def among(connection: Connection, column: ColumnElement[Any], values: Sequence[s
     An IN list of a parameter each is a new statement for every length of the list; this is one statement for all.
     """
     if connection.dialect.name == "postgresql":
-        kind = Text() if isinstance(column.type, String) else BigId
+        kind = BigId if isinstance(column.type, Integer) else Text()
         given: BindParameter[Any] = bindparam(None, list(values), type_=postgresql.ARRAY(kind))
         return column == func.any(given)
     listed = func.json_each(json.dumps(values, ensure_ascii=False)).table_valued("value")

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import inf
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -370,12 +371,29 @@ def enroll_by_event(
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """A filing window that a campaign takes people in for, by which occasion, and since when their steps count."""
+class Openings:
+    """
+    Filing windows that a campaign takes people in for: their ids, and since when the steps of those who enter count.
 
-    window_id: str
-    occasion: str
+    `moves` maps them to the versions that moved them, where the occasions are moves; all that share a closing belong
+    into one then.
+    """
+
+    window_ids: Sequence[str]
     entered_at: datetime
+    moves: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def occasions(self) -> list[str]:
+        """Of moves: `window:ID:vN` of each."""
+        return [f"window:{window_id}:v{number}" for window_id, number in self.moves.items()]
+
+    def occasion(self, window_id: ColumnElement[str]) -> ColumnElement[str]:
+        """The occasion of a column of window ids."""
+        named = literal("window:", String()) + window_id
+        if not self.moves:
+            return named
+        return named + ":v" + case({one: str(number) for one, number in self.moves.items()}, value=window_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,11 +422,10 @@ class Crowd:
 def enroll_by_window(
     connection: Connection,
     admission: Admission,
-    openings: Sequence[Opening],
+    openings: Openings,
     crowd: Crowd,
     *,
     now: datetime,
-    of_moves: bool = False,
     limit: int | None = None,
 ) -> int:
     """
@@ -416,24 +433,23 @@ def enroll_by_window(
 
     A person enters once for windows that share state and closing time, for the first of them that she wants and that
     the conditions let in, one of her own division before the others. Windows that she was enrolled for count as they
-    close now, so that a date that moves enrolls nobody again. With `of_moves` the occasions are moves: then only an
-    enrollment by one of them keeps her out, and all that share a closing belong into one call. One statement.
+    close now, so that a date that moves enrolls nobody again; of moves, only an enrollment by one of them keeps her
+    out. One statement, whatever the number of windows.
     """
-    if not openings:
+    if not openings.window_ids:
         return 0
-    chosen = _wanting(admission, openings, crowd, now=now, of_moves=of_moves)
+    chosen = _wanting(connection, admission, openings, crowd, now=now)
     if limit is not None:
         chosen = chosen.order_by(person.c.id).limit(limit)
     wanting = chosen.subquery("wanting")
     window_id = func.substr(wanting.c.found, 2)
-    began = {one.window_id: literal(one.entered_at, Instant()) for one in openings}
     entered, _ = _insert(
         connection,
         admission,
         select(
             wanting.c.person_id,
-            case({one.window_id: literal(one.occasion, String()) for one in openings}, value=window_id),
-            case(began, value=window_id, else_=literal(now, Instant())),
+            openings.occasion(window_id),
+            literal(openings.entered_at, Instant()),
             literal(None, String()),
             literal(now, Instant()),
             literal(False),
@@ -444,20 +460,19 @@ def enroll_by_window(
 
 
 def pass_over_by_window(
-    connection: Connection, admission: Admission, openings: Sequence[Opening], crowd: Crowd, *, now: datetime
+    connection: Connection, admission: Admission, openings: Openings, crowd: Crowd, *, now: datetime
 ) -> int:
     """
     Put down who of a crowd wants one of these windows and qualifies now, so that she does not enter for it.
 
     That is `existing: skip` for windows that were open before the first apply. Returns how many these are.
     """
-    if not openings:
+    if not openings.window_ids:
         return 0
-    wanting = _wanting(admission, openings, crowd, now=now, of_moves=False).subquery("wanting")
+    wanting = _wanting(connection, admission, openings, crowd, now=now).subquery("wanting")
     window_id = func.substr(wanting.c.found, 2)
     rows = select(
-        literal(admission.campaign_id), wanting.c.person_id,
-        case({one.window_id: literal(one.occasion, String()) for one in openings}, value=window_id), window_id,
+        literal(admission.campaign_id), wanting.c.person_id, openings.occasion(window_id), window_id,
         literal(PASSED_OVER), literal(admission.revision_id, BigId), literal(now, Instant()),
         literal(admission.first_step), literal(False), literal({}, Json), literal({}, Json),
     )  # fmt: skip
@@ -470,7 +485,7 @@ def pass_over_by_window(
 
 
 def _wanting(
-    admission: Admission, openings: Sequence[Opening], crowd: Crowd, *, now: datetime, of_moves: bool
+    connection: Connection, admission: Admission, openings: Openings, crowd: Crowd, *, now: datetime
 ) -> Select[Any]:
     """(person_id, found): who enters for which window; `found` is its id behind a digit that sorts."""
     window, said, previous = filing_window.alias("about"), interest.alias("said"), enrollment.alias("previous")
@@ -481,8 +496,8 @@ def _wanting(
 
     own = and_(said.c.division != "", said.c.division == window.c.division)
     hers = [previous.c.campaign_id == admission.campaign_id, previous.c.person_id == person.c.id]
-    if of_moves:
-        been = exists().where(*hers, previous.c.occasion.in_([one.occasion for one in openings]))
+    if openings.moves:
+        been = exists().where(*hers, one_of(connection, previous.c.occasion, openings.occasions))
     else:
         # Who has filed for one, or whose one was called off, may begin again for another that closes with it.
         over = and_(
@@ -499,13 +514,13 @@ def _wanting(
             .correlate(person, window)
         )
     return (
-        select(
-            person.c.id.label("person_id"), func.min(case((own, "0"), else_="1") + window.c.id).label("found")
-        )
+        select(person.c.id.label("person_id"), func.min(case((own, "0"), else_="1") + window.c.id).label("found"))
         .select_from(said)
         .join(person, person.c.id == said.c.person_id)
-        .join(window, and_(window.c.id.in_([one.window_id for one in openings]), *wanted(said, person, window)))
+        .join(window, and_(*wanted(said, person, window)))
         .where(
+            # Without an index, so that the windows of her state are looked at and not all that are open.
+            one_of(connection, func.coalesce(window.c.id, ""), openings.window_ids),
             crowd.holds(said.c.person_id),
             *crowd.all_of(),
             *map(holds, admission.must),
@@ -514,7 +529,7 @@ def _wanting(
             ~been,
         )
         .group_by(person.c.id, window.c.closes_on, window.c.closes_time, window.c.zone, window.c.state)
-    )  # fmt: skip
+    )
 
 
 def close_together(one: FromClause, other: FromClause) -> list[ColumnElement[bool]]:
@@ -527,7 +542,7 @@ def close_together(one: FromClause, other: FromClause) -> list[ColumnElement[boo
     ]
 
 
-def superseded(connection: Connection, campaign_id: str, openings: Sequence[Opening], crowd: Crowd) -> list[int]:
+def superseded(connection: Connection, campaign_id: str, openings: Openings, crowd: Crowd) -> list[int]:
     """Active enrollments of a crowd that an older move of one of these windows began, as ids."""
     return list(
         connection.execute(
@@ -535,8 +550,8 @@ def superseded(connection: Connection, campaign_id: str, openings: Sequence[Open
                 _of_campaign(campaign_id),
                 crowd.holds(enrollment.c.person_id),
                 _IS_ACTIVE,
-                enrollment.c.window_id.in_([one.window_id for one in openings]),
-                enrollment.c.occasion.not_in([one.occasion for one in openings]),
+                one_of(connection, enrollment.c.window_id, openings.window_ids),
+                ~one_of(connection, enrollment.c.occasion, openings.occasions),
             )
         ).scalars()
     )
@@ -1337,6 +1352,13 @@ def walks_begun(connection: Connection, campaign_id: str) -> set[str]:
     return set(connection.execute(select(sweep.c.key).where(sweep.c.campaign_id == campaign_id)).scalars())
 
 
+def walked_up_to(connection: Connection, campaign_id: str) -> dict[str, float]:
+    """The key of each walk of a campaign -> the person id up to which it has looked; endless where it is done."""
+    columns = (sweep.c.key, sweep.c.after_person_id, sweep.c.done_at)
+    rows = connection.execute(select(*columns).where(sweep.c.campaign_id == campaign_id))
+    return {key: inf if done_at is not None else after for key, after, done_at in rows}
+
+
 def entered_on(connection: Connection, campaign_id: str, day: str) -> int:
     """How many people the walks of a campaign let in that have a share of a day (ISO, UTC)."""
     counted = select(func.coalesce(func.sum(sweep.c.entered_today), 0))
@@ -1375,6 +1397,25 @@ def go_on_sweep(
             done_at=done_at,
         )
     )
+
+
+def begin_sweeps(connection: Connection, campaign_id: str, keys: Collection[str], *, now: datetime) -> None:
+    """Begin many walks; those that exist stay as they are."""
+    rows = [
+        {"campaign_id": campaign_id, "key": key, "after_person_id": 0, "entered": 0, "day": "", "entered_today": 0,
+         "started_at": now}
+        for key in sorted(keys)
+    ]  # fmt: skip
+    if rows:
+        connection.execute(upsert(connection, sweep).on_conflict_do_nothing(), rows)
+
+
+def go_on_together(
+    connection: Connection, campaign_id: str, keys: Sequence[str], *, after: int, done_at: datetime | None
+) -> None:
+    """Write how far walks have come that look at the same people at once; what they found stands with one of them."""
+    mine = (sweep.c.campaign_id == campaign_id, one_of(connection, sweep.c.key, keys))
+    connection.execute(update(sweep).where(*mine).values(after_person_id=after, done_at=done_at))
 
 
 def close_sweep(connection: Connection, walk: AnyRow, *, now: datetime) -> None:

@@ -620,13 +620,13 @@ def wanted(interest: FromClause, person: FromClause, window: FromClause) -> list
         for wide, narrow in WIDER_LEVELS.items()
         for both in (and_(mine == wide, theirs.in_(narrow)), and_(theirs == wide, mine.in_(narrow)))
     ]
-    at_home = and_(interest.c.state == "", person.c.state == window.c.state)
+    where = case((interest.c.state == "", person.c.state), else_=interest.c.state)
     path = func.coalesce(window.c.party_path, "")
     incumbency = func.coalesce(window.c.incumbency, "")
     return [
         or_(mine == "", mine == theirs, *wider),
         window.c.state != "",
-        or_(interest.c.state == window.c.state, at_home),
+        window.c.state == where,  # an equality, so that an index leads from a person to the windows of her state
         or_(
             interest.c.division == "",
             window.c.division.is_(None),

@@ -242,6 +242,7 @@ class FilingWindow(SQLModel, table=True):
     """When filing opens and closes for an office level, somewhere, once. A blank opening is unknown, not open."""
 
     __tablename__ = "filing_window"
+    __table_args__ = (Index("ix_filing_window_state", "state", "closes_on"),)
     id: str = Field(sa_column=Column(Text, primary_key=True))
     jurisdiction: str = _text()
     state: str = _text()

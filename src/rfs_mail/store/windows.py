@@ -147,6 +147,11 @@ def versions_of(connection: Connection, window_id: str) -> list[tuple[AnyRow, Fi
     return [(row, window_of(row.facts)) for row in rows]
 
 
+def last_change(connection: Connection) -> int:
+    """A number that grows with every window that is written; 0 where none ever was."""
+    return int(connection.execute(select(func.coalesce(func.max(filing_window_version.c.id), 0))).scalar_one())
+
+
 def histories(connection: Connection, window_ids: Sequence[str]) -> dict[str, list[Version]]:
     """Window id -> all that it ever said, the oldest first. Windows that were never imported are absent."""
     found: dict[str, list[Version]] = {}
