@@ -83,10 +83,10 @@ FLORIDAS_WEEK = (
 )  # fmt: skip
 
 
-def test_a_week_in_florida(store: Store, tmp_path: Path) -> None:
+def test_a_week_in_florida(sqlite_store: Store, tmp_path: Path) -> None:
     """Noon to noon by Tallahassee's clock: who is on her way hears of it by the countdown alone, also in the Panhandle,
     whose clock is an hour behind; who is not gets one mail that it is open, with the last minute."""
-    world = shipped(store, tmp_path / "folder", "2027-04-01T12:00", FLORIDA)
+    world = shipped(sqlite_store, tmp_path / "folder", "2027-04-01T12:00", FLORIDA)
     wants(world, "tallahassee", "county", state="FL", zone="America/New_York", stage="exploring")
     wants(world, "pensacola", "county", state="FL", zone="America/Chicago", stage="exploring")
     wants(world, "new", "county", state="FL", zone="America/Chicago", stage="signed_up")
@@ -103,10 +103,10 @@ def test_a_week_in_florida(store: Store, tmp_path: Path) -> None:
     assert "Friday, June 11, 12:00 pm Eastern" in text_of(world, "pensacola", -2)
 
 
-def test_a_monday_without_an_hour_in_mississippi(store: Store, tmp_path: Path) -> None:
+def test_a_monday_without_an_hour_in_mississippi(sqlite_store: Store, tmp_path: Path) -> None:
     """A date from one source and without an hour: every mail says whose date it is and sends her to the clerk; the last
     one goes on Saturday, because nothing goes on Sundays and nothing before a deadline goes late."""
-    world = shipped(store, tmp_path / "folder", "2026-11-20T12:00", MISSISSIPPI)
+    world = shipped(sqlite_store, tmp_path / "folder", "2026-11-20T12:00", MISSISSIPPI)
     wants(world, "jackson", "statewide_executive", state="MS", zone="America/Chicago", stage="committed")
     plays(
         world, "America/Chicago", "2026-12-18 09:00", "2026-12-18 10:00", "2027-01-02 10:00", "2027-01-18 09:00",
