@@ -208,3 +208,18 @@ def test_the_next_mail_of_everybody_in_flight_counts(world: World) -> None:
     assert (2, 2, 0) == (found.people, found.mails_move, found.mails_lost)
     found = read(world, row(closes="2026-12-09", due="2026-12-09 12:00"))
     assert (2, 2, 2) == (found.people, found.mails_move, found.mails_lost)
+
+
+def test_a_mail_that_was_due_before_the_move_is_not_passed_by(world: World) -> None:
+    """A mail that came due while the old date stood, and that nobody looked at, still goes: no import calls it lost."""
+    who = world.person("ana", zone="America/Chicago", state="WI")
+    with world.store.begin() as connection:
+        add_interests(connection, [(who, Interest("school_board"))], now=world.now)
+    world.tick("12-08 10:00")
+    world.now = at("12-30 20:00")
+    assert (1, 0) == ((later := read(world, row(closes="2027-01-09"))).mails_move, later.mails_lost)
+    found = read(world, row(closes="2027-01-06"))
+    assert (1, 0, 0) == (found.people, found.mails_move, found.mails_lost)
+    engine.apply_import(world.store, found, by="ana", now=world.now)
+    world.tick("12-30 20:00")
+    assert ("t7", "queued", None) in world.steps()

@@ -221,7 +221,8 @@ def _fate(
     """
     What becomes of the mails of one step and zone: `stays`, `moves` or `lost`.
 
-    They wait in the queue, or are `planned`, and then one whose new time is over is passed by.
+    They wait in the queue, or are `planned`: then one whose new time is over is passed by, but for one that was due
+    before the move as well and is still to be taken.
     """
     assert change.old is not None
     if change.new.status == "cancelled":
@@ -245,7 +246,11 @@ def _fate(
     before, after = plan(change.old), plan(change.new)
     if after is None or before == after:
         return "stays"  # counts from the step above, or from a date that did not move
-    return "lost" if after.not_after <= now or (planned and after.due_at < now) else "moves"
+    if after.not_after <= now:
+        return "lost"
+    if not planned or after.due_at >= now:
+        return "moves"
+    return "stays" if before is not None and before.due_at <= now else "lost"
 
 
 def apply_import(
