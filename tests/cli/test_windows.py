@@ -144,7 +144,7 @@ def test_a_move_is_shown_in_people_and_mails(desk: Desk) -> None:
     said = desk.says("windows", "import", write(desk, board("2026-12-31")), "--dry-run")
     assert said.splitlines()[1:] == [
         "  moved  wi-2027-board  closes 2027-01-05 17:00 -> 2026-12-31 17:00 (5 days earlier): 4 people, "
-        "1 queued mail move, 2 queued mails not sent any more",
+        "1 queued mail moves, 2 queued mails not sent any more",
         "1 window ahead and not in this file: left alone.",
         "1 window moved, 0 new, 4 people affected, 1 queued mail moves, 2 will not be sent any more.",
         "Nothing was written.",

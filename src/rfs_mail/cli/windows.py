@@ -1,6 +1,7 @@
 """`rfs-mail windows`: filing windows in, what they say, whom to call before one closes, who is on an official list."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,7 +55,8 @@ def import_(
     found = engine.read_file(app.store, file, now=app.now())
     applied = None
     if not as_json:
-        _print(found)
+        for line in tell_import(found):
+            typer.echo(line)
     if found.effects and not dry_run:
         if not yes:
             if as_json or not sys.stdin.isatty():
@@ -74,27 +76,28 @@ def import_(
         raise typer.Exit(1)
 
 
-def _print(found: engine.Import) -> None:
-    typer.echo(f"{plain(found.file)}: {count(found.rows, 'row')}, {found.unchanged:,} as they are known")
+def tell_import(found: engine.Import) -> Iterator[str]:
+    """What importing a file does, line by line; the last one sums it up."""
+    yield f"{plain(found.file)}: {count(found.rows, 'row')}, {found.unchanged:,} as they are known"
     for word, effects in (("moved", found.moved), ("new", found.new), ("note", found.restated)):
         for effect in effects[:_SHOWN] if word != "moved" else effects:
-            typer.echo(plain(f"  {word:<6} {_line(effect)}"))
+            yield plain(f"  {word:<6} {_line(effect)}")
         if word != "moved" and len(effects) > _SHOWN:
-            typer.echo(f"  {word:<6} and {len(effects) - _SHOWN:,} more")
+            yield f"  {word:<6} and {len(effects) - _SHOWN:,} more"
     if found.kept:
         some = ", ".join(f"{window} {name} {value}" for window, name, value in found.kept[:3])
         more = f" and {len(found.kept) - 3:,} more" if len(found.kept) > 3 else ""
-        typer.echo(plain(f"Kept where the file is blank: {some}{more}. The word `unknown` in a cell takes one back."))
+        yield plain(f"Kept where the file is blank: {some}{more}. The word `unknown` in a cell takes one back.")
     if found.absent:
-        typer.echo(f"{count(found.absent, 'window')} ahead and not in this file: left alone.")
+        yield f"{count(found.absent, 'window')} ahead and not in this file: left alone."
     if found.problems:
         bad = len({problem.line for problem in found.problems})
-        typer.echo(f"{count(bad, 'row')} not taken:")
+        yield f"{count(bad, 'row')} not taken:"
         for problem in found.problems[:_SHOWN]:
-            typer.echo(plain(f"  {problem}."))
+            yield plain(f"  {problem}.")
         if len(found.problems) > _SHOWN:
-            typer.echo(f"  and {len(found.problems) - _SHOWN:,} more")
-    typer.echo(_sum(found))
+            yield f"  and {len(found.problems) - _SHOWN:,} more"
+    yield _sum(found)
 
 
 def _line(effect: engine.Effect) -> str:
@@ -102,7 +105,10 @@ def _line(effect: engine.Effect) -> str:
     people = f": {count(effect.people, 'person', 'people')}" if effect.people else ""
     mails = [
         f"{count(number, 'queued mail')} {word}"
-        for number, word in ((effect.mails_move, "move"), (effect.mails_lost, "not sent any more"))
+        for number, word in (
+            (effect.mails_move, "moves" if effect.mails_move == 1 else "move"),
+            (effect.mails_lost, "not sent any more"),
+        )
         if number
     ]
     return f"{effect.change.new.id}  {'; '.join(tell_change(effect.change))}{', '.join([people, *mails])}"
