@@ -1,16 +1,20 @@
 """What the store says it did: every figure counted from the rows, every mail once, every departure with its scope."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from rfs_mail.core.lifecycle import DeliveryState
 from rfs_mail.core.send_hours import SendRules
-from rfs_mail.engine.audit import Departure, departures, figures, recorded, send_rules
+from rfs_mail.engine.advance import advance
+from rfs_mail.engine.audit import Departure, Hanging, count_wanting, departures, figures, hanging, recorded, send_rules
 from rfs_mail.store import suppressions
 from rfs_mail.store.database import Store
 from tests.engine.conftest import MakeWorld
 from tests.engine.test_advance import drip
+from tests.engine.test_filing_windows import COUNCIL, COUNTDOWN, SCHOOLS, day, knows, wants
 from tests.world import World, at
 
 TWO = "{key: one, mail: a}\n{key: two, at: entry + 1h, mail: b}\n{key: three, at: entry + 9d, mail: c}"
@@ -89,3 +93,57 @@ def test_nothing_applied(sqlite_store: Store) -> None:
     found = figures(sqlite_store, now=at("11-23 10:00"))
     assert (found.people, found.rows, found.deliveries, found.campaigns) == (0, 0, 0, ())
     assert send_rules(sqlite_store) == {}
+
+
+@pytest.fixture
+def countdown(store: Store, tmp_path: Path) -> World:
+    """Ana's first mail waits in the queue of a countdown, Bo has got his; Cleo wants what no campaign is about yet."""
+    made = World(store, tmp_path, {"countdown": COUNTDOWN})
+    made.apply(day("2026-11-10 12:00"))
+    knows(made, COUNCIL, replace(SCHOOLS, closes_on="2027-03-05"))
+    wants(made, "bo", "municipal", zone="America/New_York")
+    wants(made, "ana", "municipal")
+    wants(made, "cleo", "school_board")
+    made.tick(day("2026-11-21 15:00"))
+    advance(store, now=day("2026-11-21 16:00"))
+    return made
+
+
+def test_what_hangs_on_a_window(countdown: World) -> None:
+    """Queued mail with its times, next steps with theirs; a move shows in both, and what it passed by is counted."""
+    store, now = countdown.store, day("2026-11-21 16:00")
+    before = hanging(store, [COUNCIL.id])
+    assert [(now, day("2026-12-05 23:00"))] == list(before.mails.values())
+    assert {("b", day("2027-01-02 15:00")), ("b", day("2027-01-02 16:00"))} == _steps(before)
+    countdown.now = now
+    knows(countdown, replace(COUNCIL, closes_on="2027-01-08"))
+    countdown.tick(now)
+    after = hanging(store, [COUNCIL.id], since=now)
+    assert before.mails.keys() == after.mails.keys()
+    assert [day("2026-12-08 23:00")] == [not_after for _, not_after in after.mails.values()]
+    assert {("b", day("2027-01-05 15:00")), ("b", day("2027-01-05 16:00"))} == _steps(after)
+    assert 0 == after.passed_by
+    countdown.now = day("2027-01-05 14:00")
+    knows(countdown, replace(COUNCIL, closes_on="2027-01-05"))
+    countdown.tick(countdown.now)
+    assert 4 == hanging(store, [COUNCIL.id], since=countdown.now).passed_by  # the two mails ahead of both
+    assert 0 == hanging(store, [COUNCIL.id]).passed_by
+
+
+def _steps(one: Hanging) -> set[tuple[str, datetime]]:
+    return {(step, at) for (_, step), at in one.steps.items()}
+
+
+def test_who_wants_a_window(countdown: World) -> None:
+    """Each person once, however many windows she wants; nobody wants a window that nobody knows."""
+    assert (2, 1, 3) == (
+        count_wanting(countdown.store, [COUNCIL.id]),
+        count_wanting(countdown.store, [SCHOOLS.id]),
+        count_wanting(countdown.store, [COUNCIL.id, SCHOOLS.id]),
+    )
+    assert 0 == count_wanting(countdown.store, ["nowhere"])
+
+
+def test_which_window_a_mail_was_about(countdown: World) -> None:
+    """A recorded mail names the window of its campaign."""
+    assert [("a", COUNCIL.id)] == [(one.step, one.window_id) for one in recorded(countdown.store)]

@@ -1,7 +1,7 @@
 """What the store says it did, in a form that can be held against the log of whoever received it. Only reads."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from rfs_mail.core.lifecycle import DeliveryState
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.send_hours import SendRules
 from rfs_mail.engine.live import look
-from rfs_mail.store import audit, outlook
+from rfs_mail.store import audit, outlook, windows
 from rfs_mail.store.database import Store
 
 _S = DeliveryState
@@ -35,6 +35,8 @@ class Recorded:
     resends: int
     mailbox: str | None
     zone: str | None
+    window_id: str | None = None
+    """The filing window that its campaign is about."""
 
     @property
     def arrived(self) -> bool:
@@ -107,7 +109,7 @@ def recorded(store: Store) -> list[Recorded]:
         return [
             Recorded(
                 row.id, row.message_id, DeliveryState(row.state), row.campaign_id, row.step_key, row.entity_id,
-                row.topic, row.cap == "count", row.deadline, row.resends, row.mailbox, row.zone,
+                row.topic, row.cap == "count", row.deadline, row.resends, row.mailbox, row.zone, row.window_id,
             )
             for row in audit.marked(connection)
         ]  # fmt: skip
@@ -133,6 +135,42 @@ def send_rules(store: Store) -> dict[tuple[str, str], SendRules]:
     if live is None:
         return {}
     return {(name, step): rules for name, script in live.scripts.items() for step, rules in script.rules.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """What hangs on some filing windows at one moment."""
+
+    mails: Mapping[int, tuple[datetime, datetime]]
+    """Delivery that waits in the queue, or has been settled since -> when it is due, and when it expires."""
+    steps: Mapping[tuple[int, str], datetime]
+    """(enrollment, next step) -> when that is due, where it has a time."""
+    passed_by: int
+    """Steps and queued mails that nobody gets because their window moved."""
+
+
+def hanging(store: Store, window_ids: Sequence[str], *, since: datetime | None = None) -> Hanging:
+    """
+    What hangs on these windows now.
+
+    With `since`, mail that has been settled from then on is among it, and `passed_by` counts from then on.
+    """
+    with store.read() as connection:
+        return Hanging(
+            {
+                row.id: (row.due_at, row.not_after)
+                for row in audit.mails_of_windows(connection, window_ids, since=since)
+            },
+            {(row.id, row.step_key): row.due_at for row in audit.steps_of_windows(connection, window_ids)},
+            audit.count_passed_by(connection, window_ids, since=since) if since is not None else 0,
+        )
+
+
+def count_wanting(store: Store, window_ids: Sequence[str]) -> int:
+    """How many people want one of these windows or are on their way to one, each person once."""
+    with store.read() as connection:
+        stored = [one.window for one in windows.listing(connection, ids=window_ids)]
+        return len(set().union(*windows.people_of(connection, stored).values()))
 
 
 def figures(store: Store, *, now: datetime) -> Figures:

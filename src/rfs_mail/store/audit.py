@@ -1,8 +1,13 @@
 """What is recorded about all mail, for somebody who holds it against a receiving side's own log. Only reads."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from sqlalchemy import Connection, and_, case, func, or_, select
 
 from rfs_mail.core.reasons import Reason
+from rfs_mail.store.enrollments import ACTIVE
+from rfs_mail.store.outbox import QUEUED
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow
 
@@ -11,6 +16,7 @@ enrollment = TABLES["enrollment"]
 event = TABLES["event"]
 person = TABLES["person"]
 signup_import = TABLES["signup_import"]
+step_done = TABLES["step_done"]
 suppression = TABLES["suppression"]
 topic_left = TABLES["topic_left"]
 
@@ -19,7 +25,7 @@ def marked(connection: Connection) -> list[AnyRow]:
     """Every delivery that was ever on its way, with mailbox and zone of its person (None where she was erased)."""
     names = (
         "id", "message_id", "state", "reason", "campaign_id", "step_key", "entity_id", "topic", "cap", "deadline",
-        "resends",
+        "resends", "window_id",
     )  # fmt: skip
     return list(
         connection.execute(
@@ -95,3 +101,36 @@ def happened(connection: Connection) -> list[AnyRow]:
             select(event.c.name, said.label("value"), func.count().label("number")).group_by(event.c.name, said)
         )
     )
+
+
+def steps_of_windows(connection: Connection, window_ids: Sequence[str]) -> list[AnyRow]:
+    """Who is on her way to these windows and has a time for her next step: rows of id, step_key, due_at."""
+    return list(
+        connection.execute(
+            select(enrollment.c.id, enrollment.c.step_key, enrollment.c.due_at).where(
+                ACTIVE, enrollment.c.window_id.in_(window_ids), enrollment.c.due_at.is_not(None)
+            )
+        )
+    )
+
+
+def mails_of_windows(connection: Connection, window_ids: Sequence[str], *, since: datetime | None) -> list[AnyRow]:
+    """Mail about these windows that waits in the queue or was settled from `since` on: id, due_at, not_after."""
+    there = or_(QUEUED, delivery.c.settled_at >= since) if since is not None else QUEUED
+    columns = (delivery.c.id, delivery.c.due_at, delivery.c.not_after)
+    return list(connection.execute(select(*columns).where(there, delivery.c.window_id.in_(window_ids))))
+
+
+def count_passed_by(connection: Connection, window_ids: Sequence[str], *, since: datetime) -> int:
+    """Steps and queued mails that a moved date put into the past, from `since` on."""
+    gone = Reason.WINDOW_MOVED.value
+    steps = (
+        select(func.count())
+        .select_from(step_done)
+        .join(enrollment, enrollment.c.id == step_done.c.enrollment_id)
+        .where(enrollment.c.window_id.in_(window_ids), step_done.c.reason == gone, step_done.c.at >= since)
+    )
+    mails = select(func.count()).where(
+        delivery.c.window_id.in_(window_ids), delivery.c.reason == gone, delivery.c.settled_at >= since
+    )
+    return sum(int(connection.execute(one).scalar_one()) for one in (steps, mails))
