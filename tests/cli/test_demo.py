@@ -7,15 +7,25 @@ import re
 import sqlite3
 import subprocess
 import sys
+import zlib
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from rfs_mail.cli import app
 from rfs_mail.cli.demo.stage import MARKER
+
+MOVED_AT = datetime(2026, 12, 2, 15, 30, tzinfo=UTC)
+"""When the quick story's Wisconsin moves its deadline, from 5 January to 8 January."""
+
+_OLD, _NEW = (re.compile(rf"January {day}\b|\b{day} de enero", re.IGNORECASE) for day in (5, 8))
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,10 @@ class Run:
             (answer,) = database.execute(query).fetchone()
         return int(answer)
 
+    def accepted(self) -> list[dict[str, Any]]:
+        """What the receiving server wrote down, in order."""
+        return [json.loads(line) for line in self.lines("server/accepted.jsonl")]
+
     def lines(self, name: str) -> list[str]:
         """The lines of a file that the run left."""
         return (self.folder / name).read_text(encoding="utf-8").splitlines()
@@ -58,7 +72,7 @@ def test_it_holds(run: Run) -> None:
     """Exit code 0, nothing on stderr, and no check that says no."""
     assert (run.code, run.errors) == (0, "")
     assert "NOT ok" not in run.screen
-    assert run.screen.count("  ok  ") == 6
+    assert run.screen.count("  ok  ") == 10
 
 
 def test_the_figures_of_the_rows_add_up(run: Run) -> None:
@@ -102,6 +116,63 @@ def test_people_did_react(run: Run) -> None:
         assert run.ask(f"SELECT count(*) FROM event WHERE name = '{event}'") > 0
     assert len(run.lines("receipts.jsonl")) == run.ask("SELECT count(*) FROM event WHERE name = 'unsubscribed'")
     assert "killed in mid-send, restarted: 0 lost, 0 twice" in run.screen or "nothing is shown" in run.screen
+
+
+def test_the_windows_are_in_and_somebody_wants_them(run: Run) -> None:
+    """As many as the shipped file has rows, and as many people as wrote an office of a state where one is ahead."""
+    with (run.folder / "data" / "filing_deadlines.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert run.number("imported") == len(rows) == run.ask("SELECT count(*) FROM filing_window")
+    assert run.number("of them ahead") == sum(1 for row in rows if row["closes_on"] >= "2026-11-10")
+    assert run.number("people want one of those") == run.ask(
+        "SELECT count(DISTINCT person_id) FROM interest JOIN person ON person.id = person_id "
+        "WHERE person.state || '/' || office_level IN ('WI/', 'WI/county', 'WI/judicial', 'WI/municipal', "
+        "'WI/school_board', 'TX/', 'TX/municipal', 'TX/school_board', 'TX/special_district', 'MS/')"
+    )
+
+
+def test_the_deadline_moved_with_everybody(run: Run) -> None:
+    """The line on the screen says what the import said, and the mails that the server got say what the line says."""
+    said = run.lines("windows/wisconsin.txt")
+    assert f" repeats. `windows import` had said:\n           {said[-1]}\n" in run.screen
+    foreseen = re.match(r"4 windows moved, 0 new, (\d+) people affected, (\d+) queued mails move, 0 will", said[-1])
+    assert foreseen is not None
+    assert run.number("people hang on it") == int(foreseen[1])
+    assert 0 < run.number("mails moved") == run.number("queued, ") + run.number("planned") <= int(foreseen[2])
+    assert "\n           0 steps passed by, 0 repeats." in run.screen
+    news = [told for told in run.accepted() if ":deadline_moved:" in told["feedback"]]
+    assert run.number("told once of the move") == len(news) == len({told["to"] for told in news}) > 0
+
+
+def test_mails_about_the_deadline_name_the_one_that_stood(run: Run) -> None:
+    """5 January before Wisconsin moved it and 8 January from then on, asked without any of the demo's own code."""
+    named: Counter[tuple[str, bool, bool]] = Counter()
+    with (run.folder / "server" / "messages.bin").open("rb") as file:
+        for told in run.accepted():
+            campaign = told["feedback"].split(":")[1]
+            if campaign not in ("filing_countdown", "window_opened", "deadline_moved"):
+                continue
+            file.seek(told["at"])
+            message = message_from_bytes(zlib.decompress(file.read(told["size"])), policy=policy.default)
+            body = message.get_body(("plain",))
+            assert body is not None
+            text = " ".join(body.get_content().split())
+            when = "before" if message["date"].datetime < MOVED_AT else campaign
+            named[when, bool(_OLD.search(text)), bool(_NEW.search(text))] += 1
+    assert set(named) <= {
+        ("before", True, False), ("window_opened", False, True), ("filing_countdown", False, True),
+        ("deadline_moved", True, True),
+    }  # fmt: skip
+    assert named["before", True, False] > 0
+    assert named["deadline_moved", True, True] > 0
+
+
+def test_who_has_filed_hears_no_more_of_the_deadline(run: Run) -> None:
+    """Maria filed on the first day of filing: she heard of the deadline before, and not of its opening or its move."""
+    assert run.ask("SELECT count(*) FROM candidacy WHERE status = 'filed'") == run.number("who have filed") > 0
+    told = [one for one in run.accepted() if one["to"] == "maria@example.org"]
+    assert [one["feedback"].split(":")[0] for one in told if ":deadlines:" in one["feedback"]] == ["gather"]
+    assert told[-1]["feedback"].startswith("congrats:post_filing:")
 
 
 def test_the_same_again_without_telling_it_again(run: Run) -> None:

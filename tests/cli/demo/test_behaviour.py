@@ -9,7 +9,7 @@ from rfs_mail.cli.demo.browser import read_forms
 from rfs_mail.cli.demo.crash import without_settings
 from rfs_mail.cli.demo.life import Call, Life
 from rfs_mail.cli.demo.maillog import Received
-from rfs_mail.cli.demo.people import FULL, MARIA, make_people
+from rfs_mail.cli.demo.people import FULL, MARIA, QUICK, Size, make_people
 
 NOON = datetime(2026, 11, 16, 18, tzinfo=UTC)
 
@@ -70,6 +70,16 @@ def test_who_registered_came_or_missed_it() -> None:
     assert came == onboarded
     assert set(came) & set(missed) == set()
     assert len(came) > len(missed) > 0
+
+
+@pytest.mark.parametrize("size", [FULL, QUICK], ids=["full", "quick"])
+def test_nobody_files_before_papers_are_taken(size: Size) -> None:
+    """From the first of December on, each person once, Maria among them, and in the full story after the move."""
+    life = Life(size, [], {one.address: one for one in make_people(size)})
+    filed = [(news.filed, news.at) for news in life.begin() if news.filed]
+    assert len({who for who, _ in filed}) == len(filed) > 1
+    assert min(at for _, at in filed) >= datetime(2026, 12, 1, 15, tzinfo=UTC)
+    assert (dict(filed)[MARIA].date() > size.moves_on) is (size is FULL)
 
 
 def test_a_form_is_sent_as_it_stands() -> None:

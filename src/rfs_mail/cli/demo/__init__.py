@@ -1,11 +1,12 @@
 """
 `rfs-mail demo`: the whole product on sample people, with real SMTP and real HTTP, in virtual time.
 
-    people.py      who they are, and the files they come in       mailserver.py  the receiving server, its own process
-    behaviour.py   what they do with a mail                       maillog.py     reading that server's log
-    life.py        what happens to them besides                   crash.py       killing a sender in mid-send
-    browser.py     what they do it with                           check.py       holding the two books together
-    story.py       the two months                                 screen.py      the one screen
+    people.py      who they are, and the files they come in    mailserver.py     the receiving server, its own process
+    behaviour.py   what they do with a mail                    maillog.py        reading that server's log
+    life.py        what happens to them besides                crash.py          killing a sender in mid-send
+    browser.py     what they do it with                        check.py          holding the two books together
+    deadline.py    the deadline that moves                     check_windows.py  holding mails against deadlines
+    story.py       the two months                              screen.py         the one screen
 """
 
 import asyncio
@@ -22,7 +23,7 @@ def demo(
         bool, typer.Option("--serve", help="Keep the pages up afterwards, with an inbox to look at the mails.")
     ] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="500 people and 20 days instead of 5,000 and two months.")
+        bool, typer.Option("--quick", help="500 people and three weeks instead of 5,000 and two months.")
     ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Do not tell it again: check and show what the last run left in .demo.")
@@ -36,7 +37,7 @@ def demo(
     ] = 8025,
 ) -> None:
     """
-    Tell two months with 5,000 synthetic people: imports, campaigns, mail, clicks, unsubscribes, bounces, a crash.
+    Tell two months with 5,000 synthetic people: imports, mail, clicks, unsubscribes, a deadline that moves, a crash.
 
     Everything is in the folder .demo afterwards. Exit code 1 where the store and the receiving server disagree.
     """

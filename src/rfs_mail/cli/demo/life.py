@@ -7,7 +7,7 @@ months. It reaches the store as attendance lists, forms and staff bring it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 
 from rfs_mail.cli.demo.people import FIRST_DAY, FULL, MARIA, SEED, Size, Someone
@@ -15,6 +15,9 @@ from rfs_mail.engine.happenings import Happening
 
 ATTENDS = 0.65
 """Of those who registered."""
+
+FILING_FROM = date(2026, 12, 1)
+"""When Wisconsin's papers can be handed in for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,9 @@ class News:
 
     at: datetime
     source: str
-    happenings: tuple[Happening, ...]
+    happenings: tuple[Happening, ...] = ()
+    filed: str = ""
+    """The address of somebody who has filed: staff write it down for the window that she wants."""
 
 
 @dataclass
@@ -116,7 +121,7 @@ class Life:
         before = at - timedelta(days=rng.randrange(1, 3))
         return [
             News(before, "staff", (Happening(one.address, "stage", before, value="committed"),)),
-            News(at, "staff", (Happening(one.address, "stage", at, value="filed"),)),
+            News(at, "staff", filed=one.address),
         ]
 
     def apply(self, one: Someone, at: datetime) -> list[News]:
@@ -130,13 +135,17 @@ class Life:
         return [News(at, "raise your hand", (told,))]
 
     def _maria(self) -> list[News]:
-        """Maria talks to a volunteer after the call, decides, hands in her papers, applies."""
+        """Maria talks to a volunteer after the call, decides, hands in her papers when that is possible, applies."""
         first_call = min((call.starts_at for call in self.calls if call.starts_at > self._start), default=self._start)
         news = []
-        for stage, days in (("exploring", 8), ("committed", 15), ("filed", 27)):
+        for stage, days in (("exploring", 8), ("committed", 15), ("filed", 35)):
             day = (first_call + timedelta(days=days) * self.size.days / FULL.days).date()
             at = datetime.combine(day, time(18, 20), UTC)
-            news.append(News(at, "staff", (Happening(MARIA, "stage", at, value=stage),)))
+            if stage == "filed":
+                opening = datetime.combine(FILING_FROM, time(18, 20), UTC)
+                news.append(News(max(at, opening), "staff", filed=MARIA))
+            else:
+                news.append(News(at, "staff", (Happening(MARIA, "stage", at, value=stage),)))
         return news
 
     @property
@@ -149,8 +158,7 @@ class Life:
 
     @property
     def _filing_from(self) -> datetime:
-        """In the full story the first of December, when Wisconsin's papers can be handed in."""
-        return self._start + timedelta(days=self.size.days * 21 // FULL.days)
+        return datetime.combine(FILING_FROM, time(15), UTC)
 
     @staticmethod
     def _moment(rng: Random, start: datetime, end: datetime) -> datetime:

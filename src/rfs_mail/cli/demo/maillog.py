@@ -105,8 +105,17 @@ def parse(message: bytes) -> Message:
 
 def html_of(message: Message) -> str:
     """Its HTML body."""
+    return _body(message, "text/html")
+
+
+def text_of(message: Message) -> str:
+    """Its plain body without what stands below the line of two dashes, its foot."""
+    return re.split(r"^-- ?\r?$", _body(message, "text/plain"), maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def _body(message: Message, content_type: str) -> str:
     for part in message.walk():
-        if part.get_content_type() == "text/html":
+        if part.get_content_type() == content_type:
             body = part.get_payload(decode=True)
             return body.decode("utf-8", "replace") if isinstance(body, bytes) else ""
     return ""

@@ -74,6 +74,8 @@ class Size:
     days: int
     burst_on: date
     """The Sunday evening on which many sign up at once."""
+    moves_on: date
+    """The day on which Wisconsin moves its deadline."""
 
     @property
     def people(self) -> int:
@@ -81,8 +83,8 @@ class Size:
         return self.older + self.early + self.civics + self.tabling + self.form + self.burst
 
 
-FULL = Size(1_550, 1_750, 250, 150, 950, 350, 66, date(2026, 12, 20))
-QUICK = Size(100, 150, 25, 10, 55, 160, 20, date(2026, 11, 22))
+FULL = Size(1_550, 1_750, 250, 150, 950, 350, 66, date(2026, 12, 20), date(2026, 12, 14))
+QUICK = Size(100, 150, 25, 10, 55, 160, 23, date(2026, 11, 22), date(2026, 12, 2))
 
 CONSENT = {
     "rfs": "Yes, send me emails about running for office and about deadlines.",

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rfs_mail.cli.demo.check import Finding
+from rfs_mail.cli.demo.deadline import Moved
 from rfs_mail.engine.audit import CampaignFigures, Figures
 
 WIDTH = 116
@@ -23,6 +24,24 @@ class Accident:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowFigures:
+    """The deadlines that came in at the beginning, and who wants one."""
+
+    known: int
+    ahead: int
+    people: int
+    """Who wants one of those ahead, or is or was on her way to one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The deadline that moved: what hung on it, and who got anything twice by the receiving server's log."""
+
+    moved: Moved
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """All that the screen says."""
 
@@ -33,6 +52,8 @@ class Outcome:
     folder: Path
     figures: Figures
     rejected_file: str | None
+    windows: WindowFigures
+    deadline: Deadline | None
     accident: Accident | None
     findings: Sequence[Finding]
     oddities: Sequence[str]
@@ -46,6 +67,7 @@ class Outcome:
     def holds(self) -> bool:
         """Did everything hold?"""
         sound = self.accident is None or not (self.accident.lost or self.accident.twice)
+        sound = sound and (self.deadline is None or not self.deadline.repeats)
         return sound and not self.oddities and all(finding.holds for finding in self.findings)
 
 
@@ -64,6 +86,9 @@ def lines(outcome: Outcome) -> Iterator[str]:
     yield f"Back       {_back(figures)}"
     yield "Campaign            entered    sent   goal   next"
     yield from (_campaign(one, outcome.end) for one in figures.campaigns)
+    yield f"Windows    {_windows(outcome.windows)}"
+    if outcome.deadline is not None:
+        yield from _deadline(outcome.deadline)
     if outcome.accident is not None:
         yield _accident(outcome.accident)
     yield "Checked against the server's own log"
@@ -117,6 +142,21 @@ def _next(one: CampaignFigures, now: datetime) -> str:
         return "-"
     day = "today" if one.next_at.date() == now.date() else f"{one.next_at:%a} {one.next_at.day} {one.next_at:%b}"
     return f"{one.next_count:,} {day} {one.next_at:%H:%M} UTC"
+
+
+def _windows(one: WindowFigures) -> str:
+    return f"{one.known:,} imported, {one.ahead:,} of them ahead; {one.people:,} people want one of those"
+
+
+def _deadline(one: Deadline) -> Iterator[str]:
+    """What the move of a deadline did, counted; below it what `windows import` had said of it."""
+    moved = one.moved
+    days = (moved.after - moved.before).days
+    mails = f"{moved.mails + moved.steps:,} mails moved ({moved.mails:,} queued, {moved.steps:,} planned)"
+    when = f"On {moved.at.day} {moved.at:%b}"
+    yield f"{when}  Wisconsin moved its deadline by {days} days: {moved.people:,} people hang on it, {mails},"
+    yield f"           {moved.passed_by:,} steps passed by, {one.repeats:,} repeats. `windows import` had said:"
+    yield f"           {moved.said}"
 
 
 def _accident(one: Accident) -> str:

@@ -22,12 +22,14 @@ from rfs_mail.app import App, open_app
 from rfs_mail.campaign_files.load import load_project
 from rfs_mail.cli.demo.browser import Browser
 from rfs_mail.cli.demo.check import Books, compare, lost
+from rfs_mail.cli.demo.check_windows import COUNTDOWN, WindowBooks, compare_windows, count_repeats
+from rfs_mail.cli.demo.deadline import Moved, read_filed, what_stood
 from rfs_mail.cli.demo.inbox import with_inbox
-from rfs_mail.cli.demo.maillog import MailLog, html_of, parse
+from rfs_mail.cli.demo.maillog import MailLog, header_of, html_of, parse, text_of
 from rfs_mail.cli.demo.mailserver import MAILBOXES, ServerProcess
 from rfs_mail.cli.demo.pages import Pages, listen
 from rfs_mail.cli.demo.people import FULL, MARIA, QUICK, Size, Someone, make_people
-from rfs_mail.cli.demo.screen import Accident, Outcome, lines
+from rfs_mail.cli.demo.screen import Accident, Deadline, Outcome, WindowFigures, lines
 from rfs_mail.cli.demo.story import Clock, Story, Told, read_receipts
 from rfs_mail.cli.init import make_folder
 from rfs_mail.engine import audit
@@ -144,7 +146,7 @@ def _cleared(folder: Path) -> Iterator[None]:
         with marker.open() as held:
             _lock(held, folder)
             shutil.rmtree(folder)
-    for name in ("server", "signups", "mail"):
+    for name in ("server", "signups", "windows", "mail"):
         (folder / name).mkdir(parents=True)
     with marker.open("w", encoding="utf-8") as held:
         held.write("`rfs-mail demo` wipes this folder and makes it anew.\n")
@@ -186,7 +188,8 @@ def _facts(told: Told, port: int, web_port: int) -> dict[str, Any]:
     return {
         "start": told.start.isoformat(), "end": told.end.isoformat(), "port": port, "web_port": web_port,
         "seconds": 0.0, "crash": crash, "uncertain": told.uncertain, "oddities": told.oddities, "ticks": told.ticks,
-        "requests": told.requests,
+        "requests": told.requests, "windows": told.windows, "ahead": told.ahead,
+        "moved": told.moved.as_values() if told.moved is not None else None,
     }  # fmt: skip
 
 
@@ -236,8 +239,12 @@ def _judge(app: App, folder: Path, log: MailLog, told: Mapping[str, Any]) -> Out
         log.all, audit.recorded(app.store), log.refused(), audit.departures(app.store), read_receipts(folder),
         audit.send_rules(app.store), app.caps,
     )  # fmt: skip
-    findings = compare(books)
+    moved = Moved.of_values(told["moved"]) if told["moved"] is not None else None
+    stood = what_stood(folder, datetime.fromisoformat(told["start"]), moved)
+    about_windows = WindowBooks(stood, _texts(log), moved, read_filed(folder))
+    findings = [*compare(books), *compare_windows(books, about_windows)]
     figures = audit.figures(app.store, now=end)
+    deadline = Deadline(moved, count_repeats(books)) if moved is not None else None
     accident = None
     if told["crash"] is not None:
         accident = Accident(
@@ -245,13 +252,26 @@ def _judge(app: App, folder: Path, log: MailLog, told: Mapping[str, Any]) -> Out
             len(findings[1].against), told["uncertain"],
         )  # fmt: skip
     command = _command()
-    shown = next((one for one in ("maria-offices.html", "maria-hello.html") if (folder / "mail" / one).exists()), None)
+    best = ("maria-moved.html", "maria-offices.html", "maria-hello.html")
+    shown = next((one for one in best if (folder / "mail" / one).exists()), None)
     return Outcome(
         datetime.fromisoformat(told["start"]), end, told["port"], told["seconds"], folder, figures,
-        _gather_rejected(folder, figures.rejected_files), accident, findings, told["oddities"],
+        _gather_rejected(folder, figures.rejected_files),
+        WindowFigures(told["windows"], len(told["ahead"]), audit.count_wanting(app.store, told["ahead"])), deadline,
+        accident, findings, told["oddities"],
         str(folder / "mail" / shown) if shown else None, command,
         "make demo ARGS=--serve" if Path("Makefile").exists() else f"{command} demo --serve",
     )  # fmt: skip
+
+
+def _texts(log: MailLog) -> dict[int, str]:
+    """What the mails about deadlines say, subject and text, by the number of the message."""
+    texts = {}
+    for one in log.all:
+        if one.campaign in COUNTDOWN:
+            message = parse(log.message(one))
+            texts[one.number] = f"{header_of(message, 'Subject')}\n{text_of(message)}"
+    return texts
 
 
 def _gather_rejected(folder: Path, files: tuple[str, ...]) -> str | None:

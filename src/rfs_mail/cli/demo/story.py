@@ -20,6 +20,7 @@ from rfs_mail.app import App
 from rfs_mail.cli.demo.behaviour import Act, Reaction, react
 from rfs_mail.cli.demo.browser import GATEWAY, MAIL_PROGRAM, Browser
 from rfs_mail.cli.demo.crash import Crash, kill_in_mid_send
+from rfs_mail.cli.demo.deadline import SHIPPED, Filed, Move, Moved, import_windows, note_filed, read_windows, to_file
 from rfs_mail.cli.demo.life import Call, Life, News
 from rfs_mail.cli.demo.maillog import MailLog, Received, html_of, links_of, one_click_url, parse
 from rfs_mail.cli.demo.people import (
@@ -33,7 +34,9 @@ from rfs_mail.cli.demo.people import (
     returning_file,
 )
 from rfs_mail.core.campaign import Mail
+from rfs_mail.engine import windows
 from rfs_mail.engine.audit import figures
+from rfs_mail.engine.desk import set_fields
 from rfs_mail.engine.happenings import Happening, record_happenings
 from rfs_mail.engine.import_signups import import_signups
 from rfs_mail.engine.machine import Machine
@@ -41,6 +44,10 @@ from rfs_mail.engine.machine import Machine
 TICKS = (time(13, 5), time(15), time(16), time(17), time(18), time(20), time(22), time(1))
 """When the engine looks, UTC: every hour or two while the day passes over the country, and not at night."""
 
+MOVES_AT = time(15, 30)
+"""When another deadline comes in, UTC, with a look of its own: half an hour before mail goes at 10:00 in Wisconsin."""
+
+A_YEAR = timedelta(days=365)
 RECEIPTS = "receipts.jsonl"
 
 
@@ -71,6 +78,11 @@ class Told:
 
     start: datetime
     end: datetime
+    windows: int = 0
+    """Filing windows that came in at the beginning."""
+    ahead: tuple[str, ...] = ()
+    """Those of them that had not closed then."""
+    moved: Moved | None = None
     crash: Crash | None = None
     uncertain: int = 0
     """Deliveries of which nobody could know, right after the restart."""
@@ -91,12 +103,14 @@ class Story:
         self.log, self.browser, self.say = log, browser, say
         self.people = make_people(size)
         self.by_mailbox = {one.address.casefold(): one for one in self.people}
+        self.by_address = {one.address: one for one in self.people}
         start = datetime.combine(FIRST_DAY, time(12), UTC)
         self.told = Told(start, start + timedelta(days=size.days))
         self._order = count()
         self._ahead: list[tuple[datetime, int, Callable[[], Awaitable[None]]]] = []
         self._left: dict[str, Someone] = {}
         self._news: list[News] = []
+        self._move: Move | None = None
 
     # -- the agenda ----------------------------------------------------------------------------------------------------
 
@@ -106,6 +120,7 @@ class Story:
 
     def _plan(self) -> None:
         """Put into the agenda what does not depend on mail."""
+        self._at(self.told.start, self._import_windows)
         for file in make_files(self.people, self.size):
             if not self._is_burst(file):
                 self._at(file.at, partial(self._import, file))
@@ -122,10 +137,11 @@ class Story:
             for one in live.calendar.get("intro_call", ())
             if self.told.start < one.starts_at < self.told.end
         ]
-        self.life = Life(self.size, calls, {one.address: one for one in self.people})
+        self.life = Life(self.size, calls, self.by_address)
         self._tell(self.life.begin())
         for at in self.life.lists():
             self._at(at, partial(self._attendance, at))
+        self._at(self._moves_at, self._move_deadline)
         late = self.told.start + timedelta(days=self.size.days * 5 // 6)
         self._at(late, self._come_again)
 
@@ -166,8 +182,12 @@ class Story:
         first = self.clock.now
         days = range((end - self.told.start).days + 2)
         moments = [datetime.combine(FIRST_DAY + timedelta(days=day), at, UTC) for day in days for at in TICKS]
-        opening = [self.told.start + timedelta(minutes=16)]
-        return sorted(moment for moment in {*moments, *opening} if first < moment < end)
+        besides = (self.told.start + timedelta(minutes=16), self._moves_at)
+        return sorted(moment for moment in {*moments, *besides} if first < moment < end)
+
+    @property
+    def _moves_at(self) -> datetime:
+        return datetime.combine(self.size.moves_on, MOVES_AT, UTC)
 
     async def _live_until(self, moment: datetime) -> None:
         """What people, staff and files do before `moment`, each at its own time."""
@@ -182,6 +202,9 @@ class Story:
         self.clock.now = moment
         await machine.tick(moment)
         self.told.ticks += 1
+        if self._move is not None:
+            self.told.moved = await asyncio.to_thread(self._move.look_again)
+            self._move = None
         for received in self.log.news():
             self._plan_reactions(received)
         self.say(f"{moment:%d %b %Y %H:%M}  {len(self.log.all):,} mails")
@@ -225,6 +248,20 @@ class Story:
             secret=self.app.suppression_key, fields=content.fields, now=self.clock.now, mapping=file.mapping,
         )  # fmt: skip
 
+    async def _import_windows(self) -> None:
+        """The shipped deadlines, which nobody hangs on yet."""
+        path = self.folder / SHIPPED
+        found, _ = await asyncio.to_thread(import_windows, self.app, path)
+        ahead = await asyncio.to_thread(
+            windows.list_windows, self.app.store, state=None, level=None, everything=False, now=self.clock.now
+        )
+        self.told.windows, self.told.ahead = len(found.new), tuple(row["id"] for row in ahead)
+        self._windows = read_windows(path, self.clock.now)
+
+    async def _move_deadline(self) -> None:
+        """Wisconsin's rows come in with another day; the pass that follows takes everybody along."""
+        self._move = await asyncio.to_thread(Move, self.app, self.folder)
+
     async def _come_again(self) -> None:
         """A partner's list with everybody who has left so far."""
         left = [self._left[address] for address in sorted(self._left)]
@@ -233,7 +270,21 @@ class Story:
 
     async def _hear(self, news: News) -> None:
         """Staff and forms hand in what they have at the next tick, each piece with its own time."""
-        self._news.append(news)
+        if news.filed:
+            await asyncio.to_thread(self._write_down, self.by_address[news.filed])
+        else:
+            self._news.append(news)
+
+    def _write_down(self, one: Someone) -> None:
+        """`people set EMAIL stage=filed --window ID`, with the window from the list of whom to call."""
+        to_call = windows.closing(self.app.store, within=A_YEAR, state=one.state, now=self.clock.now)
+        wanted = [row["window_id"] for row in to_call if row["address"].casefold() == one.address.casefold()]
+        first, left = to_file(self._windows, wanted, self.clock.now.date())
+        if wanted and first is None:
+            return  # what she wants is not open yet
+        set_fields(self.app.store, one.address, ["stage=filed"], window=first, by="demo", now=self.clock.now)
+        if first is not None:
+            note_filed(self.folder, Filed(one.address, first, left, self.log.count()))
 
     async def _hand_in(self) -> None:
         news, self._news = self._news, []
