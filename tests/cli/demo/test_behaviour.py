@@ -1,11 +1,12 @@
 """What people do with mail: the same every time, at the promised rates, by a browser that sends what it sees."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rfs_mail.cli.demo.behaviour import Act, react
-from rfs_mail.cli.demo.browser import read_forms
+from rfs_mail.cli.demo.browser import Form, read_forms
 from rfs_mail.cli.demo.crash import without_settings
 from rfs_mail.cli.demo.life import Call, Life
 from rfs_mail.cli.demo.maillog import Received
@@ -93,6 +94,16 @@ def test_a_form_is_sent_as_it_stands() -> None:
     assert form.action == "undo"
     assert form.values == {"text": "a & b", "scope": "entity"}
     assert form.choices == {"scope": ["entity", "topic"]}
+    assert form.boxes == {"t1": "1"}
+
+
+def test_a_form_is_filled_in_where_it_offers_something() -> None:
+    """Choices that it does not have are not sent; asked which of several, somebody ticks the first, unless one is."""
+    form = Form("", {"scope": "entity"}, {"scope": ["entity", "topic"]}, {"t1": "1", "t2": "1"})
+    assert form.filled({"scope": "topic", "other": "x"}) == {"scope": "topic"}
+    assert form.filled({"scope": "all"}, which=True) == {"scope": "entity", "t1": "1"}
+    assert replace(form, values={"t2": "1"}).filled({}, which=True) == {"t2": "1"}
+    assert Form("").filled({}, which=True) == {}
 
 
 def test_nobody_s_own_relay_reaches_the_demo() -> None:

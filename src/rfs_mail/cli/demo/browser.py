@@ -34,6 +34,15 @@ class Form:
     values: dict[str, str] = field(default_factory=dict)
     choices: dict[str, list[str]] = field(default_factory=dict)
     """Name of a group of radio buttons -> their values."""
+    boxes: dict[str, str] = field(default_factory=dict)
+    """Box to tick -> its value, whether it is ticked or not."""
+
+    def filled(self, choice: Mapping[str, str], *, which: bool = False) -> dict[str, str]:
+        """What it sends with these choices, where it offers them; with `which` at least its first box is ticked."""
+        values = self.values | {name: value for name, value in choice.items() if value in self.choices.get(name, ())}
+        if which and not self.boxes.keys() & values.keys():
+            values |= dict(list(self.boxes.items())[:1])
+        return values
 
 
 class Browser:
@@ -51,15 +60,18 @@ class Browser:
         """Send a form."""
         return await asyncio.to_thread(self._ask, "POST", url, urlencode(form), agent)
 
-    async def press(self, url: str, choice: Mapping[str, str] | None = None) -> Answer:
-        """Open a page and press the button of its first form, making these choices where it offers them."""
+    async def press(self, url: str, choice: Mapping[str, str] | None = None, *, which: bool = False) -> Answer:
+        """
+        Open a page and press the button of its first form, making these choices where it offers them.
+
+        `which`: where it asks which of several she means, she means the first.
+        """
         page = await self.get(url)
         forms = read_forms(page.text)
         if page.status != 200 or not forms:
             return page
         form = forms[0]
-        made = {name: value for name, value in (choice or {}).items() if value in form.choices.get(name, ())}
-        values = form.values | made
+        values = form.filled(choice or {}, which=which)
         return await self.post(urljoin(url, form.action) if form.action else url, values)
 
     def close(self) -> None:
@@ -109,6 +121,8 @@ class _Forms(HTMLParser):
             kind = said.get("type", "text").lower()
             if kind == "radio":
                 self._open.choices.setdefault(name, []).append(value)
+            if kind == "checkbox":
+                self._open.boxes[name] = value
             if kind not in ("radio", "checkbox", "submit") or "checked" in said:
                 self._open.values[name] = value
 

@@ -317,7 +317,7 @@ class Story:
                 answers = _of_kind(links, "a")
                 if answers:
                     url = answers[int(reaction.pick * len(answers))]
-                    self._check(url, (await self.browser.press(url)).status, 200)
+                    self._check(url, (await self.browser.press(url, which=True)).status, 200)
             case Act.PREFERENCES:
                 for url in _of_kind(links, "p")[:1]:
                     self._check(url, (await self.browser.press(url)).status, 200)
