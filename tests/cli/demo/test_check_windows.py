@@ -151,6 +151,8 @@ def test_somebody_who_never_heard_of_the_move() -> None:
         assert against(excused, windows()) == []
         assert compare_windows(excused, windows())[2].said == "1 told once of the move, 1 cannot be"
     assert against(silent, windows(filed=[Filed(ANA, "wi", (), 9)])) == []
+    for excuse in (replace(gone, at=MOVED_AT + timedelta(days=2)), replace(gone, scope="topic", scope_id="running")):
+        assert against(replace(silent, departures=[excuse]), windows()) == ["never told: ana@example.org"]
 
 
 def test_news_for_nobody_or_twice() -> None:

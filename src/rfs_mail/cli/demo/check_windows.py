@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from rfs_mail.cli.demo.check import Books, Finding
@@ -23,6 +23,11 @@ AFTERWARDS = ("filing_countdown", "did_you")
 """The one mail that is for the day after the closing."""
 
 NEWS = ("deadline_moved", "moved")
+NEWS_FROM = ("rfs", "deadlines")
+"""Entity and topic of the news."""
+
+NEWS_WITHIN = timedelta(days=1)
+"""It goes at once, within the hours of whoever gets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +166,16 @@ def _told_of_the_move(books: Books, windows: WindowBooks, moved: Moved) -> Findi
     against = [f"{number} times: {who}" for who, number in times.items() if number > 1]
     strangers = times.keys() - {address.casefold() for address in moved.wanting}
     against += [f"not for {who}, who was not on the way to it" for who in sorted(strangers)]
-    excused = set(_cannot_hear(books, windows))
+    excused = set(_cannot_hear(books, windows, moved.at + NEWS_WITHIN))
     missing = sorted(for_whom - times.keys())
     against += [f"never told: {who}" for who in missing if who not in excused]
     rest = f", {len(missing):,} cannot be" if missing else ""
     return Finding(f"{len(times):,} told once of the move{rest}", tuple(against))
 
 
-def _cannot_hear(books: Books, windows: WindowBooks) -> Iterator[str]:
-    """Who has left, whose mailbox is dead, who has filed, and of whose mail nobody knows."""
-    yield from (one.mailbox.casefold() for one in books.departures)
+def _cannot_hear(books: Books, windows: WindowBooks, by: datetime) -> Iterator[str]:
+    """Who had left by then, whose mailbox is dead, who has filed, and of whose mail nobody knows."""
+    yield from (one.mailbox.casefold() for one in books.departures if one.covers(*NEWS_FROM, by))
     yield from (address.casefold() for address in books.refused.get(550, ()))
     yield from (one.recipient.casefold() for one in windows.filed)
     news = (one for one in books.recorded if (one.campaign, one.step) == NEWS and not one.arrived)
