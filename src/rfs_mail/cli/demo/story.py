@@ -277,7 +277,10 @@ class Story:
 
     def _write_down(self, one: Someone) -> None:
         """`people set EMAIL stage=filed --window ID`, with the window from the list of whom to call."""
-        to_call = windows.closing(self.app.store, within=A_YEAR, state=one.state, now=self.clock.now)
+        anywhere = any(known.state == one.state and known.window_id in self.told.ahead for known in self._windows)
+        to_call = (
+            windows.closing(self.app.store, within=A_YEAR, state=one.state, now=self.clock.now) if anywhere else []
+        )
         wanted = [row["window_id"] for row in to_call if row["address"].casefold() == one.address.casefold()]
         first, left = to_file(self._windows, wanted, self.clock.now.date())
         if wanted and first is None:
