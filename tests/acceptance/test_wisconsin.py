@@ -133,7 +133,7 @@ def test_wisconsin(staff: Staff) -> None:
     )  # fmt: skip
     said = staff.moves("2026-12-30", at="2026-12-14 12:00", status="moved")
     assert "closes 2027-01-05 17:00 -> 2026-12-30 17:00 (6 days earlier)" in said
-    assert "4 windows moved, 0 new, 8 people affected, 16 queued mails move, 0 will not be sent any more." in said
+    assert "4 windows moved, 0 new, 8 people affected, 16 mails move, 0 will not be sent any more." in said
     staff.waits_until("2026-12-14 12:01", "2026-12-14 12:06", "2026-12-16 00:00")
     filed = ("people", "set", "fay@example.org", "stage=filed", "--window", "wi-2027-spring-school-board")
     staff.types(*filed, at="2026-12-20 12:00")

@@ -97,7 +97,7 @@ def test_windows_come_in_once(desk: Desk) -> None:
     said = desk.says("windows", "import", file, "--yes")
     assert "  new    wi-2027-board  closes 2027-01-05 17:00, opens 2026-12-01: 1 person\n" in said
     assert said.endswith(
-        "0 windows moved, 2 new, 1 person affected, 0 queued mails move, 0 will not be sent any more.\n"
+        "0 windows moved, 2 new, 1 person affected, 0 mails move, 0 will not be sent any more.\n"
         "2 windows written. Mail follows with the next pass.\n"
     )
     assert desk.says("windows", "import", file, "--yes") == (
@@ -135,7 +135,7 @@ def test_a_file_of_something_else_is_refused(desk: Desk, tmp_path: Path) -> None
 
 
 def test_a_move_is_shown_in_people_and_mails(desk: Desk) -> None:
-    """Who hangs on it, which queued mails move, which are too late for the new date; others are left alone."""
+    """Who hangs on it, which mails move, which are too late for the new date; others are left alone."""
     desk.says("windows", "import", write(desk, board(), COUNCIL), "--yes")
     for name, step in (("p1", "t7"), ("p2", "t7"), ("p3", "t1")):
         queue(desk, desk.world.person(name, "12-29 10:00"), step)
@@ -144,9 +144,9 @@ def test_a_move_is_shown_in_people_and_mails(desk: Desk) -> None:
     said = desk.says("windows", "import", write(desk, board("2026-12-31")), "--dry-run")
     assert said.splitlines()[1:] == [
         "  moved  wi-2027-board  closes 2027-01-05 17:00 -> 2026-12-31 17:00 (5 days earlier): 4 people, "
-        "1 queued mail moves, 2 queued mails not sent any more",
+        "1 mail moves, 2 mails not sent any more",
         "1 window ahead and not in this file: left alone.",
-        "1 window moved, 0 new, 4 people affected, 1 queued mail moves, 2 will not be sent any more.",
+        "1 window moved, 0 new, 4 people affected, 1 mail moves, 2 will not be sent any more.",
         "Nothing was written.",
     ]
 
@@ -343,7 +343,7 @@ def test_a_cancelled_window_ends_its_countdown(desk: Desk) -> None:
     path = desk.world.folder / "off.csv"
     path.write_text(HEAD.strip() + ",status\n" + board().strip() + ",cancelled\n", encoding="utf-8")
     said = desk.says("windows", "import", str(path), "--yes")
-    assert "confirmed -> cancelled: 2 people, 1 queued mail not sent any more\n" in said
+    assert "confirmed -> cancelled: 2 people, 1 mail not sent any more\n" in said
     desk.world.tick("12-29 12:00")
     assert {row.window_id: (row.state, row.reason) for row in desk.world.deliveries()} == {
         "wi-2027-board": ("skipped", "exited"), "wi-2027-council": ("sent", None),

@@ -104,7 +104,7 @@ def _line(effect: engine.Effect) -> str:
     """One window: what it was and is, and whom that is about."""
     people = f": {count(effect.people, 'person', 'people')}" if effect.people else ""
     mails = [
-        f"{count(number, 'queued mail')} {word}"
+        f"{count(number, 'mail')} {word}"
         for number, word in (
             (effect.mails_move, "moves" if effect.mails_move == 1 else "move"),
             (effect.mails_lost, "not sent any more"),
@@ -122,7 +122,7 @@ def _sum(found: engine.Import) -> str:
         f"{len(found.new):,} new",
         *([f"{len(found.restated):,} with another source or note"] if found.restated else []),
         f"{count(found.people, 'person', 'people')} affected",
-        f"{count(found.mails_move, 'queued mail')} {'moves' if found.mails_move == 1 else 'move'}",
+        f"{count(found.mails_move, 'mail')} {'moves' if found.mails_move == 1 else 'move'}",
         f"{found.mails_lost:,} will not be sent any more",
     ]
     return ", ".join(parts) + "."
