@@ -330,3 +330,17 @@ def test_a_window_that_changes_while_another_is_walked_loses_nothing(store: Stor
     replan(world.store, now=world.now)
     assert [gone] == touched(world)
     assert {2} == {row.window_version for row in world.enrollments()}
+
+
+def test_a_file_in_which_many_windows_move_is_one_walk(store: Store, tmp_path: Path) -> None:
+    """Everybody gets her time anew once, and not once for each window of the file."""
+    world = World(store, tmp_path, {"countdown": COUNTDOWN})
+    world.apply(day("2026-11-10 12:00"))
+    knows(world, COUNCIL, SCHOOLS)
+    wants(world, "ana", "municipal")
+    wants(world, "ben", "school_board")
+    world.tick(day("2026-12-01 12:00"))
+    knows(world, *(replace(one, closes_on="2027-01-08") for one in (COUNCIL, SCHOOLS)))
+    assert 2 == replan(world.store, now=world.now).enrollments
+    assert 0 == replan(world.store, now=world.now).enrollments
+    assert {day("2027-01-05 16:00")} == {row.due_at for row in world.enrollments()}

@@ -107,6 +107,7 @@ def advance_chunk(connection: Connection, *, now: datetime, limit: int) -> Advan
     if not rows:
         return None
     work = _Work(connection, live, now)
+    work.read_windows(row.window_id for row in rows)
     standing: list[int] = []
     for (campaign_id, revision_id), group in _grouped(rows, lambda row: (row.campaign_id, row.revision_id)).items():
         script = live.script_of(connection, campaign_id, revision_id) if campaign_id in live.running else None
@@ -372,15 +373,29 @@ class _Work:
 
     def _window(self, window_id: str) -> Anchors:
         """The dates of a filing window as they are now; none where it is gone."""
-        found = self.windows.get(window_id)
-        if found is None:
-            stored = windows.get(self.connection, window_id)
-            found = self.windows[window_id] = stored.window.anchors() if stored is not None else _NO_ANCHORS
+        if window_id not in self.windows:
+            self.read_windows([window_id])
+        return self.windows[window_id]
+
+    def read_windows(self, window_ids: Iterable[str | None]) -> None:
+        """Read the filing windows among these that are not known yet, in one go: dates and version together."""
+        new = sorted({one for one in window_ids if one is not None} - self.windows.keys())
+        found = {one.window.id: one for one in windows.listing(self.connection, ids=new)} if new else {}
+        for window_id in new:
+            stored = found.get(window_id)
+            self.windows[window_id] = stored.window.anchors() if stored is not None else _NO_ANCHORS
             if stored is not None:
                 self.versions[window_id] = stored.version
-            if stored is not None and stored.version > 1:
-                self.said |= windows.histories(self.connection, [window_id])
-        return found
+
+    def _history(self, window_id: str) -> list[Version] | None:
+        """All that a filing window ever said, the oldest first; None where it never changed."""
+        self._window(window_id)
+        if self.versions.get(window_id, 1) == 1:
+            return None
+        if window_id not in self.said:
+            changed = [one for one, version in self.versions.items() if version > 1 and one not in self.said]
+            self.said |= windows.histories(self.connection, changed)
+        return self.said.get(window_id)
 
     def _closing_unknown(self, traveller: _Traveller) -> bool:
         window_id = traveller.row.window_id
@@ -474,8 +489,7 @@ class _Work:
         window_id = traveller.row.window_id
         if window_id is None or not times.names & _OF_WINDOWS or not self._is_fixed(script, times, traveller):
             return None
-        self._window(window_id)
-        said = self.said.get(window_id)
+        said = self._history(window_id)
         if said is None or plan.due_at >= said[-1].at:
             return None
         for version, following in pairwise(said):
@@ -946,6 +960,10 @@ class Anchored:
     def __init__(self, connection: Connection, live: Live, *, now: datetime) -> None:
         self._work = _Work(connection, live, now)
         self._known: dict[tuple[str, int, str, str | None, str], Planned | None] = {}
+
+    def read(self, window_ids: Iterable[str | None]) -> None:
+        """Read these windows at once, each as it is now, rather than one after the other."""
+        self._work.read_windows(window_ids)
 
     def plan(self, campaign_id: str, them: AnyRow) -> Planned | None:
         """

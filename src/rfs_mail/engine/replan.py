@@ -84,10 +84,17 @@ def window_walk(window_id: str, version: int) -> str:
 
 
 def _chunk(connection: Connection, live: Live, name: str, size: int, now: datetime) -> int | None:
-    """One chunk of the oldest open walk of a campaign; None where there is none."""
+    """
+    One chunk of the oldest open walk of a campaign; None where there is none.
+
+    A walk gives everybody her time by all that holds now, so it stands for all others that have come just as far: a
+    file in which a thousand windows move is one walk. They end before anything is read, so that it reads what they are
+    about.
+    """
     for walk in enrollments.open_sweeps(connection, name):
         if not walk.key.startswith(KEY):
             continue
+        enrollments.close_sweeps_beside(connection, walk, prefix=KEY, now=now)
         last = enrollments.last_enrollment_id(connection)
         after = walk.after_person_id
         up_to = min(after + (min(size, MAILS) if backfilled(live.scripts[name]) else size), last)
@@ -125,6 +132,7 @@ class _Chunk:
         standing = enrollments.standing_together(
             self.connection, self.name, after=self.after, up_to=self.up_to, now=self.now
         )
+        anchored.read({them.window_id for them in standing})
         times, versions = self._plans(anchored, standing)
         queued = outbox.waiting_together(self.connection, self.name, after=self.after, up_to=self.up_to)
         mail_times, mail_versions, others = self._mails(anchored, queued)
@@ -220,13 +228,12 @@ def _left_behind(connection: Connection, changed: set[str]) -> list[str]:
 
     Who wants both was on her way to both at once, and now may be taken in for the other one too.
     """
-    found: set[str] = set()
+    left: set[tuple[str, str, str, str]] = set()
     for versions in windows.histories(connection, sorted(changed)).values():
-        now, before = versions[-1].window, {_closing(one.window) for one in versions}
-        for state in {one.window.state for one in versions} if before != {_closing(now)} else ():
-            beside = (one.window for one in windows.listing(connection, state=state))
-            found |= {one.id for one in beside if _closing(one) in before - {_closing(now)}}
-    return sorted(found)
+        left |= {_closing(one.window) for one in versions} - {_closing(versions[-1].window)}
+    states = sorted({state for state, *_ in left})
+    beside = (one.window for state in states for one in windows.listing(connection, state=state))
+    return sorted(one.id for one in beside if _closing(one) in left)
 
 
 def _closing(window: FilingWindow) -> tuple[str, str, str, str]:

@@ -1237,7 +1237,7 @@ def touch_turned(
         turned.append(exists().where(*hers, beside.c.campaign_id.in_(sorted(elsewhere))))
     if left_behind:
         other, said = filing_window.alias("other"), interest.alias("said")
-        others = (other.c.id.in_(sorted(left_behind)), other.c.id != enrollment.c.window_id)
+        others = (one_of(connection, other.c.id, sorted(left_behind)), other.c.id != enrollment.c.window_id)
         turned.append(exists().where(said.c.person_id == person.c.id, *others, *wanted(said, person, other)))
     if not turned:
         return 0
@@ -1422,3 +1422,12 @@ def close_sweep(connection: Connection, walk: AnyRow, *, now: datetime) -> None:
     """End a walk where it stands: what it looks for is over."""
     mine = (sweep.c.campaign_id == walk.campaign_id) & (sweep.c.key == walk.key)
     connection.execute(update(sweep).where(mine).values(done_at=now))
+
+
+def close_sweeps_beside(connection: Connection, walk: AnyRow, *, prefix: str, now: datetime) -> None:
+    """End the other walks of a campaign whose keys begin with `prefix` and that stand where this one stands."""
+    beside = (
+        sweep.c.campaign_id == walk.campaign_id, func.substr(sweep.c.key, 1, len(prefix)) == prefix,
+        sweep.c.key != walk.key, sweep.c.after_person_id == walk.after_person_id, sweep.c.done_at.is_(None),
+    )  # fmt: skip
+    connection.execute(update(sweep).where(*beside).values(done_at=now))
