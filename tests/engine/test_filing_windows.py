@@ -11,7 +11,7 @@ from rfs_mail.core.interest import Interest
 from rfs_mail.engine.filings import record_status
 from rfs_mail.engine.import_signups import import_signups
 from rfs_mail.engine.windows import Effect, Import, apply_import
-from rfs_mail.store import candidacies, events, windows
+from rfs_mail.store import candidacies, enrollments, events, windows
 from rfs_mail.store.database import Store
 from rfs_mail.store.interests import add_interests
 from rfs_mail.store.tables import TABLES
@@ -342,6 +342,34 @@ def test_a_daily_share_of_an_old_list_comes_in_day_by_day(store: Store, tmp_path
     assert 3 == len(world.enrollments())
     world.tick(day("2026-12-03 12:00"))
     assert 4 == len(world.enrollments())
+
+
+def test_another_source_leaves_nobody_of_an_old_list_behind(store: Store, tmp_path: Path) -> None:
+    """A window that moved is looked up every day: nothing but the date of that changes, and the walk goes on."""
+    world = listed(store, tmp_path, "1/d")
+    for number in (2, 3, 4):
+        world.now = day(f"2026-12-0{number} 12:58")
+        knows(world, replace(COUNCIL, closes_on="2027-01-06", as_of=f"2026-12-0{number}"))
+        for hour in ("13:00", "13:10"):
+            world.tick(day(f"2026-12-0{number} {hour}"))
+        assert number - 1 == len(world.enrollments())
+
+
+def test_a_move_is_told_to_all_though_its_window_changes_a_little_meanwhile(store: Store, tmp_path: Path) -> None:
+    """The walk that tells them stands still while the window settles, and then goes on where it stood."""
+    world = moves(store, tmp_path)
+    knows(world, COUNCIL)
+    wants(world, "ana", "municipal")
+    world.tick(day("2026-12-01 12:00"))
+    knows(world, replace(COUNCIL, closes_on="2027-01-08"))
+    world.tick(day("2026-12-01 12:01"))
+    with world.store.begin() as connection:  # it began, and its process died
+        enrollments.begin_sweep(connection, "moved", f"occasion:window:{COUNCIL.id}:v2", now=world.now)
+    world.now = day("2026-12-01 12:06")
+    knows(world, replace(COUNCIL, closes_on="2027-01-08", closes_time="16:30"))
+    for hour in ("12:07", "12:20"):
+        world.tick(day(f"2026-12-01 {hour}"))
+    assert [("12-01 12:20", "ana", "news")] == went(world)
 
 
 def test_an_audience_that_moves_with_time_is_asked_every_day(store: Store, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def doors(
         window = stored.window
         if not window.closes_on or window.status == "cancelled":
             continue
-        if stored.version > 1 and now < stored.updated_at + SETTLING:
+        if is_settling(stored, now):
             continue
         when = span(script, window.anchors())
         version, number = stored.version, None
@@ -99,6 +99,8 @@ class Doorkeeper:
         self._live, self._now = live, now
         self._change = -1
         self._known: list[Stored] = []
+        self.settling: frozenset[str] = frozenset()
+        """Windows that changed a moment ago, when `doors` was last asked."""
         self._doors: dict[str, list[Door]] = {}
 
     def doors(self, connection: Connection, name: str, script: Script) -> list[Door]:
@@ -107,9 +109,15 @@ class Doorkeeper:
         if change != self._change:
             self._change, self._doors = change, {}
             self._known = listing(connection, now=self._now)
+            self.settling = frozenset(one.window.id for one in self._known if is_settling(one, self._now))
         if name not in self._doors:
             self._doors[name] = doors(connection, self._live, name, script, self._known, now=self._now)
         return self._doors[name]
+
+
+def is_settling(stored: Stored, now: datetime) -> bool:
+    """Did the window change a moment ago, so that it takes nobody in yet?"""
+    return stored.version > 1 and now < stored.updated_at + SETTLING
 
 
 def _moves(connection: Connection, known: Sequence[Stored]) -> dict[str, tuple[int, datetime]]:

@@ -75,14 +75,14 @@ def walk_on(
     """
     One chunk for every window whose walk stands where another does: they began together and look once.
 
-    A walk whose window says something else by now, or has closed, is over. Returns how many entered, and whether there
-    is more to do now.
+    A walk whose window says something else by now, or has closed, is over; one whose window changed a moment ago waits
+    to see which. Returns how many entered, and whether there is more to do now.
     """
     name = script.campaign.id
     by_walk = {WALK + door.walk: door for door in keeper.doors(connection, name, script)}
-    for walk in walks:
-        if walk.key not in by_walk:
-            enrollments.close_sweep(connection, walk, now=now)
+    over = [walk for walk in walks if walk.key not in by_walk and _window_of(walk.key) not in keeper.settling]
+    for walk in over:
+        enrollments.close_sweep(connection, walk, now=now)
     left = [walk for walk in walks if walk.key in by_walk]
     existing, today = script.campaign.entry.existing, now.astimezone(UTC).date().isoformat()
     for first in left:
@@ -112,7 +112,7 @@ def walk_on(
             entered_today=spent + (came if limit is not None else 0), done_at=done_at,
         )  # fmt: skip
         return came, True
-    return 0, bool(len(walks) > len(left))
+    return 0, bool(over)
 
 
 def _by_age(opened: list[Door]) -> list[list[Door]]:
@@ -174,3 +174,8 @@ def _end_superseded(connection: Connection, name: str, openings: Openings, crowd
     enrollments.end(
         connection, old, state="exited", reason=Reason.WINDOW_MOVED, detail={"old": "before", "new": newest}, now=now
     )  # fmt: skip
+
+
+def _window_of(walk: str) -> str:
+    """The window that a walk is about: `occasion:window:ID:vN`, perhaps with a day."""
+    return walk.removeprefix(WALK).rpartition(":v")[0]

@@ -19,7 +19,7 @@ from rfs_mail.core.telling import Told, say_instant, tell
 from rfs_mail.core.time_words import describe
 from rfs_mail.core.times import TimeExpr
 from rfs_mail.core.timing import Anchors, resolve
-from rfs_mail.engine.doors import SETTLING, doors, enters_from, span
+from rfs_mail.engine.doors import doors, enters_from, is_settling, span
 from rfs_mail.engine.enroll_windows import WALK
 from rfs_mail.engine.her_windows import HerWindow, her_windows, no_window, say_closing, say_doubt
 from rfs_mail.engine.live import Live, Occurrence, zone_of
@@ -297,7 +297,7 @@ def _behind_its_door(
     """Its time has come: does the door take people in, and has the walk come to her?"""
     entry, window = script.campaign.entry, stored.window
     open_now = doors(connection, live, name, script, [stored], now=now)
-    if stored.version > 1 and now < stored.updated_at + SETTLING:
+    if is_settling(stored, now):
         yield Reason.NOT_STARTED, {"what": f"{window.id} changed a moment ago and takes people in again at once"}
     elif not open_now:
         since = say_instant(live.campaign(name).first_applied_at, zone_of(person.zone), now=now)

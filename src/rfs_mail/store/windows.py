@@ -76,6 +76,7 @@ class Stored:
     window: FilingWindow
     version: int
     updated_at: datetime
+    """Since when it says what mail hangs on; another source or note is no change."""
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -207,7 +208,8 @@ def apply_change(connection: Connection, change: WindowChange, *, file: str, by:
     if (stored.window if stored is not None else None) != change.old:
         return None
     version = 1 if stored is None else stored.version + change.moves
-    values = {name: getattr(new, name) for name in _DIRECT} | {"version": version, "updated_at": now}
+    since = now if stored is None or change.moves else stored.updated_at
+    values = {name: getattr(new, name) for name in _DIRECT} | {"version": version, "updated_at": since}
     if stored is None:
         if not connection.execute(insert(connection, filing_window).values(values).on_conflict_do_nothing()).rowcount:
             return None
