@@ -10,7 +10,9 @@ from rfs_mail.core.filing_windows import FilingWindow, compare
 from rfs_mail.core.interest import Interest
 from rfs_mail.engine.filings import record_status
 from rfs_mail.engine.import_signups import import_signups
+from rfs_mail.engine.live import look
 from rfs_mail.engine.windows import Effect, Import, apply_import
+from rfs_mail.engine.wishes import change_wishes
 from rfs_mail.store import candidacies, enrollments, events, windows
 from rfs_mail.store.database import Store
 from rfs_mail.store.interests import add_interests
@@ -154,6 +156,44 @@ def test_a_cancelled_window_ends_its_countdown(world: World) -> None:
     knows(world, replace(COUNCIL, status="cancelled"))
     world.tick(day("2026-11-21 17:00"))
     assert ("exited", "exited") == (world.enrollment().state, world.enrollment().ended_because)
+
+
+def test_a_countdown_goes_on_when_its_window_is_not_called_off_after_all(world: World) -> None:
+    """At the next step ahead, and with nothing repeated; who does not qualify by now stays out."""
+    knows(world, COUNCIL)
+    wants(world, "ana", "municipal")
+    ben = wants(world, "ben", "municipal")
+    world.tick(day("2026-11-21 16:00"))
+    knows(world, replace(COUNCIL, status="cancelled"))
+    world.tick(day("2026-11-21 17:00"))
+    world.stage(ben, "filed")
+    knows(world, COUNCIL)
+    for when in ("2026-11-21 18:00", "2027-01-02 16:00", "2027-01-04 15:00"):
+        world.tick(day(when))
+    expected = [("01-02 16:00", "ana", "b"), ("01-04 15:00", "ana", "c"), ("11-21 16:00", "ana", "a")]
+    assert expected == [one for one in went(world) if one[1] == "ana"]
+    assert ["exited"] == [row.state for row in world.enrollments() if row.person_id == ben]
+
+
+def test_who_says_again_on_a_form_that_she_wants_an_office_is_counted_down_to_it(world: World) -> None:
+    """Also where it was called off when she did; who has filed meanwhile is left in peace."""
+    knows(world, COUNCIL)
+    people = {name: wants(world, name, "municipal") for name in ("ana", "ben")}
+    world.tick(day("2026-11-21 16:00"))
+    with world.store.begin() as connection:
+        for who in people.values():
+            change_wishes(connection, look(connection), who, interests=[], fields={}, source="a test", now=world.now)
+    knows(world, replace(COUNCIL, status="cancelled"))
+    world.tick(day("2026-11-21 17:00"))
+    with world.store.begin() as connection:
+        add_interests(connection, [(who, Interest("municipal")) for who in people.values()], now=world.now)
+        candidacies.set_status(connection, people["ben"], COUNCIL.id, "filed", evidence="a test", now=world.now)
+    world.tick(day("2026-11-21 18:00"))
+    assert {"not_wanted"} == {row.ended_because for row in world.enrollments()}
+    knows(world, COUNCIL)
+    for when in ("2026-11-21 19:00", "2027-01-02 16:00"):
+        world.tick(day(when))
+    assert [("01-02 16:00", "ana", "b"), ("11-21 16:00", "ana", "a"), ("11-21 16:00", "ben", "a")] == went(world)
 
 
 def test_a_window_nobody_is_sure_of_starts_nothing(world: World) -> None:

@@ -49,6 +49,7 @@ def touched(
     name, came = script.campaign.id, 0
     applied = live.campaign(name).first_applied_at
     opened = doors(connection, live, name, script, known, now=now)
+    came += _take_up(connection, script, ask, opened, Crowd(people), now)
     for group in _by_age([replace(door, entered_at=now) for door in opened]):
         if not group[0].old or script.campaign.entry.existing == "all":
             came += _take_in(connection, script, ask, group, Crowd(people), now)
@@ -97,6 +98,7 @@ def walk_on(
         group = [by_walk[walk.key] for walk in together]
         last = enrollments.last_person_id(connection)
         up_to, came = min(at + size, last), 0
+        again = _take_up(connection, script, ask, group, Crowd(after=at, up_to=up_to), now)
         if old and existing == "skip":
             crowd = Crowd(after=at, up_to=up_to, before=live.campaign(name).first_applied_at)
             for openings in _openings(group):
@@ -111,7 +113,7 @@ def walk_on(
             connection, name, first.key, after=reached, entered=came, day=today,
             entered_today=spent + (came if limit is not None else 0), done_at=done_at,
         )  # fmt: skip
-        return came, True
+        return came + again, True
     return 0, bool(over)
 
 
@@ -142,6 +144,26 @@ def _take_in(
         if limit is not None and came >= limit:
             break
     return came
+
+
+def _take_up(
+    connection: Connection, script: Script, ask: Admission, opened: list[Door], crowd: Crowd, now: datetime
+) -> int:
+    """
+    Let those go on whom one of these windows had put out of the campaign by words that it has taken back, and those who
+    want it again.
+    """
+    campaign = script.campaign
+    if campaign.entry.on == "moved":
+        return 0
+    exits = zip(campaign.exit, script.exits, strict=True)
+    ended_by = [ending.when for ending, asked in exits if asked.turns_with_window]
+    if script.while_ is not None and script.while_.turns_with_window:
+        ended_by.append(campaign.while_ or "")
+    return sum(
+        enrollments.take_up_by_window(connection, ask, openings, crowd, ended_by=ended_by, now=now)
+        for openings in _openings(opened)
+    )
 
 
 def _openings(opened: list[Door]) -> list[Openings]:

@@ -4,7 +4,7 @@ Somebody says where she lives and what she wants to run for: herself on a page, 
 What she says replaces what we knew. A countdown to a window that nothing she wants means any more ends in the same
 transaction, and what waits for it is not sent; one that counts down to several goes on for those that are left. Where
 she wants a window again that she had given up, its countdown goes on at the next step ahead, because nobody is enrolled
-twice for one window. An import does none of this: it only adds.
+twice for one window. An import ends nothing: it only adds.
 """
 
 from collections.abc import Mapping, Sequence

@@ -46,7 +46,7 @@ from rfs_mail.store.dialect import among as one_of
 from rfs_mail.store.dialect import among_bound, among_value, gathered, insert_many, instants, json_text, update_many
 from rfs_mail.store.dialect import insert as upsert
 from rfs_mail.store.expressions import compile_expression, wanted
-from rfs_mail.store.json_values import ByCodePoint
+from rfs_mail.store.json_values import ByCodePoint, JsonValue
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, BigId, Instant, Json
 
@@ -1010,22 +1010,91 @@ def take_up_again(
         )
         .group_by(enrollment.c.id)
     ).all()
+    for row in rows:
+        _go_on(connection, row.id, row.same or row.window_id, now=now)
+    return {row.id for row in rows}
+
+
+def take_up_by_window(
+    connection: Connection,
+    admission: Admission,
+    openings: Openings,
+    crowd: Crowd,
+    *,
+    ended_by: Sequence[str],
+    now: datetime,
+) -> int:
+    """
+    Let countdowns of a crowd go on that ended because somebody wanted their window no more and wants it again, or by an
+    exit or `while` about it, such as `cancelled`, that holds no longer.
+
+    `ended_by` are those expressions as they are written. Only who qualifies now goes on, and not who counts down to
+    another window that closes with it by now. Each stands where it stood and joins at the next step ahead. Returns how
+    many go on.
+    """
+    about, said = filing_window.alias("about"), interest.alias("said")
+    beside, its = enrollment.alias("beside"), filing_window.alias("its")
+
+    def holds(expression: Expression) -> ColumnElement[bool]:
+        return compile_expression(expression, person=person, now=now, window=about)
+
+    in_it_already = exists(
+        select(literal_column("1"))
+        .select_from(beside)
+        .join(its, its.c.id == beside.c.window_id)
+        .where(
+            beside.c.person_id == enrollment.c.person_id,
+            beside.c.campaign_id == enrollment.c.campaign_id,
+            beside.c.state == "active",
+            *close_together(its, about),
+        )
+        .correlate(enrollment, about)
+    )
+    first_of_a_closing = connection.execute(
+        select(func.min(enrollment.c.id))
+        .join(person, _HER)
+        .join(about, about.c.id == enrollment.c.window_id)
+        .where(
+            enrollment.c.campaign_id == admission.campaign_id,
+            crowd.holds(enrollment.c.person_id),
+            one_of(connection, func.coalesce(enrollment.c.window_id, ""), openings.window_ids),
+            func.coalesce(enrollment.c.state, "") == "exited",
+            or_(
+                enrollment.c.ended_because == Reason.NOT_WANTED.value,
+                and_(
+                    enrollment.c.ended_because.in_([Reason.EXITED.value, Reason.WHILE_ENDED.value]),
+                    JsonValue(enrollment.c.ended_detail, "expression", "text").in_(ended_by),
+                ),
+            ),
+            exists().where(said.c.person_id == person.c.id, *wanted(said, person, about)),
+            *map(holds, admission.must),
+            *(~holds(never) for never in admission.must_not),
+            *_mailable(admission.entity_id, admission.topic),
+            ~in_it_already,
+        )
+        .group_by(enrollment.c.person_id, about.c.closes_on, about.c.closes_time, about.c.zone, about.c.state)
+    ).scalars()
+    again = windows_of(connection, list(first_of_a_closing))
+    for enrollment_id, window_id in again.items():
+        _go_on(connection, enrollment_id, window_id, now=now)
+    return len(again)
+
+
+def _go_on(connection: Connection, enrollment_id: int, window_id: str, *, now: datetime) -> None:
+    """An enrollment that had ended is active again where it stood, about this window, as if she entered now."""
     unsettled = exists().where(
         delivery.c.id == enrollment.c.waiting_on, delivery.c.state.in_([one.value for one in UNSETTLED])
     )
-    for row in rows:
-        window_id = row.same or row.window_id
-        version = select(filing_window.c.version).where(filing_window.c.id == window_id).scalar_subquery()
-        connection.execute(
-            update(enrollment)
-            .where(enrollment.c.id == row.id)
-            .values(
-                state="active", window_id=window_id, window_version=version, entered_at=now, due_at=now, planned=False,
-                waiting_on=case((unsettled, enrollment.c.waiting_on), else_=None), ended_at=None, ended_because=None,
-                ended_detail={},
-            )
-        )  # fmt: skip
-    return {row.id for row in rows}
+    version = select(filing_window.c.version).where(filing_window.c.id == window_id).scalar_subquery()
+    connection.execute(
+        update(enrollment)
+        .where(enrollment.c.id == enrollment_id)
+        .values(
+            state="active", window_id=window_id, window_version=version, entered_at=now, due_at=now, planned=False,
+            waiting_on=case((unsettled, enrollment.c.waiting_on), else_=None), ended_at=None, ended_because=None,
+            ended_detail={},
+        )
+    )  # fmt: skip
 
 
 _STANDING = (
