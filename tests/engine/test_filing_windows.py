@@ -8,9 +8,11 @@ import pytest
 
 from rfs_mail.core.filing_windows import FilingWindow, compare
 from rfs_mail.core.interest import Interest
+from rfs_mail.engine.advance import advance
 from rfs_mail.engine.filings import record_status
 from rfs_mail.engine.import_signups import import_signups
 from rfs_mail.engine.live import look
+from rfs_mail.engine.react import react
 from rfs_mail.engine.windows import Effect, Import, apply_import
 from rfs_mail.engine.wishes import change_wishes
 from rfs_mail.store import candidacies, enrollments, events, windows
@@ -261,6 +263,30 @@ def test_one_countdown_for_two_offices_goes_on_for_the_one_that_is_left(world: W
         assert (SCHOOLS.id, *expected) == (enrolled.window_id, enrolled.state, enrolled.ended_because)
     world.tick(day("2027-01-04 15:00"))
     assert [("01-02 16:00", "ana", "b"), ("11-21 16:00", "ana", "a")] == went(world)
+
+
+def test_who_goes_on_for_another_office_gets_its_dates(store: Store, tmp_path: Path) -> None:
+    """Two offices close together, but not their petitions; mail that waits follows one that moved a moment ago."""
+    body = COUNTDOWN.replace("  - {key: b,", "  - {key: papers, at: petition_due - 2d @ 10:00, mail: d}\n  - {key: b,")
+    world = World(store, tmp_path, {"countdown": body})
+    world.apply(day("2026-11-10 12:00"))
+    first, second = (replace(COUNCIL, milestones={"petition_due": "2026-12-10"}),
+                     replace(SCHOOLS, milestones={"petition_due": "2026-12-20"}))  # fmt: skip
+    knows(world, first, second)
+    people = [wants(world, name, "municipal", "school_board") for name in ("ana", "ben")]
+    world.tick(day("2026-12-01 12:00"))
+    with world.store.begin() as connection:
+        candidacies.set_status(connection, people[0], COUNCIL.id, "filed", evidence="a test", now=world.now)
+    for when in ("2026-12-01 13:00", "2026-12-08 16:00", "2026-12-18 16:00"):
+        world.tick(day(when))
+    assert [("12-08 16:00", "ben", "papers"), ("12-18 16:00", "ana", "papers")] == went(world)
+    advance(world.store, now=day("2027-01-02 16:00"))
+    knows(world, replace(first, closes_on="2027-01-12"), replace(second, closes_on="2027-01-12"))
+    with world.store.begin() as connection:
+        candidacies.set_status(connection, people[1], COUNCIL.id, "filed", evidence="a test", now=world.now)
+    react(world.store, now=day("2027-01-02 16:00"))  # before `replan` has come
+    (waits,) = [row for row in world.deliveries() if row.step_key == "b" and row.person_id == people[1]]
+    assert (SCHOOLS.id, day("2027-01-09 16:00"), 2) == (waits.window_id, waits.due_at, waits.window_version)
 
 
 MOVED = """\

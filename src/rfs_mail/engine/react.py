@@ -111,8 +111,7 @@ def _end_reached(
             connection, name, people=people, after=after, up_to=up_to, expression=script.goal, holds=True, now=now
         )
         if script.goal.uses_window and campaign.entry.kind == "filing_window":
-            never, must = [script.goal, *script.exits], [script.require] if script.require is not None else []
-            onward = enrollments.hand_on(connection, reached, never=never, must=must, now=now)
+            onward = hand_on(connection, live, name, reached, now=now)
             reached = [one for one in reached if one not in onward]
         detail = {"expression": campaign.goal.when}
         ended += enrollments.end(
@@ -142,6 +141,23 @@ def _end_reached(
             detail={"expression": campaign.while_ or ""}, now=now,
         )  # fmt: skip
     return ended
+
+
+def hand_on(connection: Connection, live: Live, name: str, ids: Sequence[int], *, now: datetime) -> set[int]:
+    """
+    Let countdowns of a campaign that are over for one window go on for another that closes with it.
+
+    What hangs on other dates of it than the closing gets its time anew, in the queue too. Returns those that go on.
+    """
+    script = live.scripts[name]
+    never = [one for one in (script.goal, *script.exits) if one is not None]
+    must = [script.require] if script.require is not None else []
+    onward = enrollments.hand_on(connection, ids, never=never, must=must, now=now)
+    if onward:
+        people = sorted(set(enrollments.of_people(connection, sorted(onward)).values()))
+        rows = outbox.waiting(connection, name, people=people)
+        move_queued(connection, live, [row for row in rows if row.id in onward], now=now)
+    return onward
 
 
 def _daily(

@@ -20,7 +20,7 @@ from rfs_mail.core.person import Person
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.script import Script
 from rfs_mail.engine.live import Live
-from rfs_mail.engine.react import ask_again
+from rfs_mail.engine.react import ask_again, hand_on
 from rfs_mail.store import enrollments, events, outbox, people, windows
 from rfs_mail.store.interests import interests_of, set_interests
 from rfs_mail.store.windows import About
@@ -96,14 +96,10 @@ def follow_wishes(connection: Connection, live: Live, person_id: int, *, now: da
 
 def _give_up(connection: Connection, live: Live, person_id: int, now: datetime) -> tuple[tuple[str, ...], int]:
     """End what counts down to windows she wants no more; the windows, and how many countdowns go on for another."""
-    about = _about_windows(live)
-    unwanted = enrollments.unwanted(connection, person_id, list(about))
+    unwanted = enrollments.unwanted(connection, person_id, list(_about_windows(live)))
     onward: set[int] = set()
     for name, rows in groupby(sorted(unwanted, key=lambda row: (row.campaign_id, row.id)), lambda row: row.campaign_id):
-        script = about[name]
-        never = [one for one in (script.goal, *script.exits) if one is not None]
-        must = [script.require] if script.require is not None else []
-        onward |= enrollments.hand_on(connection, [row.id for row in rows], never=never, must=must, now=now)
+        onward |= hand_on(connection, live, name, [row.id for row in rows], now=now)
     over = [row for row in unwanted if row.id not in onward]
     for row in over:
         enrollments.end(

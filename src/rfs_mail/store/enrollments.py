@@ -896,7 +896,8 @@ def hand_on(
     Let countdowns that reached their end for one window go on for another that she wants and that closes with it.
 
     For the first by id for which all of `must` hold and none of `never`, and that she is not in this campaign for
-    already; mail that waits is about that one then. Returns the enrollments that go on.
+    already; mail that waits is about that one then, and the next step is planned anew: other dates than the closing may
+    differ. Returns the enrollments that go on.
     """
     if not ids:
         return set()
@@ -933,7 +934,10 @@ def hand_on(
     for row in rows:
         version = versions.where(filing_window.c.id == row.window_id).scalar_subquery()
         values = {"window_id": row.window_id, "window_version": version}
-        connection.execute(update(enrollment).where(enrollment.c.id == row.id).values(**values))
+        mine = update(enrollment).where(enrollment.c.id == row.id)
+        connection.execute(mine.values(**values))
+        timed = (enrollment.c.due_at.is_not(None), enrollment.c.waiting_since.is_(None))
+        connection.execute(mine.where(*timed).values(due_at=now, planned=False))
         outbox.hand_on(connection, row.id, values)
     return {row.id for row in rows}
 
