@@ -114,6 +114,29 @@ def test_windows_that_close_together_are_one_countdown(world: World) -> None:
     assert ["window:wi-2027-municipal"] == [row.occasion for row in world.enrollments()]
 
 
+def test_countdowns_to_windows_that_come_to_close_together_are_one_from_then_on(world: World) -> None:
+    """The older one speaks of both; the other goes on where the two part, or where she has filed for the first."""
+    later = replace(SCHOOLS, closes_on="2027-01-12")
+    knows(world, COUNCIL, later)
+    ana, ben = (wants(world, name, "municipal", "school_board") for name in ("ana", "ben"))
+    world.tick(day("2026-12-01 12:00"))
+
+    def counted(who: int) -> list[tuple[str | None, ...]]:
+        return sorted((row.window_id, row.ended_because) for row in world.enrollments() if row.person_id == who)
+
+    for window, ended in ((SCHOOLS, "closes_together"), (later, None), (SCHOOLS, "closes_together")):
+        knows(world, window)
+        for minutes in (1, 10):
+            world.tick(world.now + timedelta(minutes=minutes))
+        assert [(COUNCIL.id, None), (SCHOOLS.id, ended)] == counted(ana)
+    with world.store.begin() as connection:
+        candidacies.set_status(connection, ben, COUNCIL.id, "filed", evidence="a test", now=world.now)
+    for when in ("2027-01-02 16:00", "2027-01-03 16:00"):
+        world.tick(day(when))
+    assert [(COUNCIL.id, "goal_reached"), (SCHOOLS.id, None)] == counted(ben)
+    assert [("01-02 16:00", "ana", "b"), ("01-02 16:00", "ben", "b")] == went(world)
+
+
 def test_who_comes_late_joins_at_the_next_step_ahead(world: World) -> None:
     """Three days before the deadline in the evening, only the last mail is still ahead."""
     knows(world, COUNCIL)

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     EXITED = "exited"
     WHILE_ENDED = "while_ended"
     NOT_WANTED = "not_wanted"
+    CLOSES_TOGETHER = "closes_together"
     ENDED = "ended"
     TOO_LATE = "too_late"
     CAPPED = "capped"
@@ -104,6 +105,10 @@ WORDINGS: dict[Reason, Wording] = {
     Reason.NOT_WANTED: Wording(
         "nothing she wants to run for means the filing window {window} any more",
         "Nothing to do: once she says that she wants it again, the countdown goes on at the next step ahead.",
+    ),
+    Reason.CLOSES_TOGETHER: Wording(
+        "its filing window closes together with {window} by now, and her countdown to that one speaks of both",
+        "Nothing to do: where the two part again, or that one is over for her, this countdown goes on.",
     ),
     Reason.ENDED: Wording("the campaign had ended for this enrollment ({at})"),
     Reason.TOO_LATE: Wording(

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from rfs_mail import clock
 from rfs_mail.core.expression import Expression
 from rfs_mail.core.filing_windows import FilingWindow
+from rfs_mail.core.reasons import Reason
 from rfs_mail.core.script import Script
 from rfs_mail.engine.advance import CHUNK as MAILS
 from rfs_mail.engine.advance import Anchored, backfill, backfilled, move_queued, step_back
@@ -101,6 +102,7 @@ def _chunk(connection: Connection, live: Live, name: str, size: int, now: dateti
         unknown = enrollments.passed_unknown(connection, name, after=after, up_to=up_to)
         step_back(connection, live, unknown, now=now)
         looked = _Chunk(connection, live, name, after, up_to, now).plan_anew()
+        _join(connection, live.scripts[name], after=after, up_to=up_to, now=now)
         backfill(connection, live, name, after=after, up_to=up_to, now=now)
         enrollments.go_on_sweep(
             connection, name, walk.key, after=up_to, entered=0, day=now.astimezone(UTC).date().isoformat(),
@@ -108,6 +110,18 @@ def _chunk(connection: Connection, live: Live, name: str, size: int, now: dateti
         )  # fmt: skip
         return looked
     return None
+
+
+def _join(connection: Connection, script: Script, *, after: int, up_to: int, now: datetime) -> None:
+    """Countdowns of one person to windows that came to close together are one from now on: the oldest."""
+    entry = script.campaign.entry
+    if entry.kind != "filing_window" or entry.on is not None:
+        return
+    for row in enrollments.closing_together(connection, script.campaign.id, after=after, up_to=up_to):
+        enrollments.end(
+            connection, [row.id], state="exited", reason=Reason.CLOSES_TOGETHER, detail={"window": row.window_id},
+            now=now,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

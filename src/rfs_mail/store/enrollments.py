@@ -942,6 +942,38 @@ def hand_on(
     return {row.id for row in rows}
 
 
+def closing_together(connection: Connection, campaign_id: str, *, after: int, up_to: int) -> list[AnyRow]:
+    """
+    Active enrollments of a campaign, with ids in `(after, up_to]`, of people who are in it by an older one for a window
+    that closes together with theirs.
+
+    Rows of id and window_id: that of the older one.
+    """
+    about, its = filing_window.alias("about"), filing_window.alias("its")
+    beside = enrollment.alias("beside")
+    return list(
+        connection.execute(
+            select(enrollment.c.id, func.min(its.c.id).label("window_id"))
+            .join(about, about.c.id == enrollment.c.window_id)
+            .join(
+                beside,
+                and_(
+                    beside.c.campaign_id == campaign_id,
+                    beside.c.person_id == enrollment.c.person_id,
+                    beside.c.id < enrollment.c.id,
+                    func.coalesce(beside.c.state, "") == "active",
+                ),
+            )
+            .join(its, and_(its.c.id == beside.c.window_id, *close_together(its, about)))
+            .where(
+                enrollment.c.id > after, enrollment.c.id <= up_to, _of_campaign(campaign_id), _IS_ACTIVE,
+                about.c.closes_on != "",
+            )
+            .group_by(enrollment.c.id)
+        )
+    )  # fmt: skip
+
+
 def unwanted(connection: Connection, person_id: int, campaign_ids: Sequence[str]) -> list[AnyRow]:
     """
     Active enrollments of a person in these campaigns, for a window that nothing she wants means any more.
@@ -1029,8 +1061,8 @@ def take_up_by_window(
     now: datetime,
 ) -> int:
     """
-    Let countdowns of a crowd go on that ended because somebody wanted their window no more and wants it again, or by an
-    exit or `while` about it, such as `cancelled`, that holds no longer.
+    Let countdowns of a crowd go on that ended because somebody wanted their window no more and wants it again, because
+    another closed with it, or by an exit or `while` about it, such as `cancelled`, that holds no longer.
 
     `ended_by` are those expressions as they are written. Only who qualifies now goes on, and not who counts down to
     another window that closes with it by now. Each stands where it stood and joins at the next step ahead. Returns how
@@ -1064,7 +1096,7 @@ def take_up_by_window(
             one_of(connection, func.coalesce(enrollment.c.window_id, ""), openings.window_ids),
             func.coalesce(enrollment.c.state, "") == "exited",
             or_(
-                enrollment.c.ended_because == Reason.NOT_WANTED.value,
+                enrollment.c.ended_because.in_([Reason.NOT_WANTED.value, Reason.CLOSES_TOGETHER.value]),
                 and_(
                     enrollment.c.ended_because.in_([Reason.EXITED.value, Reason.WHILE_ENDED.value]),
                     JsonValue(enrollment.c.ended_detail, "expression", "text").in_(ended_by),
