@@ -344,3 +344,36 @@ def test_a_file_in_which_many_windows_move_is_one_walk(store: Store, tmp_path: P
     assert 2 == replan(world.store, now=world.now).enrollments
     assert 0 == replan(world.store, now=world.now).enrollments
     assert {day("2027-01-05 16:00")} == {row.due_at for row in world.enrollments()}
+
+
+WAITING = """\
+entry: {per: filing_window, from: closes - 45d}
+steps:
+  - {key: heard, wait_for: event("heard"), until: UNTIL @ 09:00}
+  - {key: b, at: closes - 14d @ 10:00, mail: b, not_after: closes - 10d}
+"""
+
+
+@pytest.mark.parametrize(
+    ("until", "before", "after", "ends"),
+    [
+        ("closes - 20d", "2027-01-05", {"closes_on": "2026-12-28"}, "2026-12-08 15:00"),
+        ("closes - 20d", "2027-01-05", {"closes_on": "2027-01-20"}, "2026-12-31 15:00"),
+        ("petition_due - 2d", "2027-01-05", {"milestones": {"petition_due": "2026-12-10"}}, "2026-12-08 15:00"),
+    ],
+    ids=["earlier", "later", "known at last"],
+)
+def test_a_wait_that_has_begun_ends_by_the_new_date(
+    store: Store, tmp_path: Path, until: str, before: str, after: dict[str, Any], ends: str
+) -> None:
+    """Its end is a time as any other: it follows the window, and one that nobody knew is known then."""
+    world = World(store, tmp_path, {"waiting": WAITING.replace("UNTIL", until)})
+    world.apply(day("2026-11-10 12:00"))
+    knows(world, replace(COUNCIL, closes_on=before))
+    wants(world, "ana", "municipal")
+    world.tick(day("2026-11-28 16:00"))
+    knows(world, replace(COUNCIL, **{"closes_on": before} | after))
+    world.tick(day("2026-11-28 16:10"))
+    assert ("heard", day(ends)) == (world.enrollment().step_key, world.enrollment().due_at)
+    world.tick(day(ends))
+    assert ("heard", "timed_out", None) in world.steps()

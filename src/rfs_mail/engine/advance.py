@@ -977,6 +977,15 @@ class Anchored:
             self._known[key] = self._plan(campaign_id, them)
         return self._known[key]
 
+    def ends_wait(self, campaign_id: str, them: AnyRow) -> bool:
+        """Do these stand at a wait whose end hangs on the dates of their window?"""
+        script = self._work.live.script_of(self._work.connection, campaign_id, them.revision_id)
+        node = script.sequence.get(them.step_key) if script is not None else None
+        if script is None or node is None or them.window_id is None:
+            return False
+        limits = [one for one in (script.times[node.step.key].until, script.ends) if one is not None]
+        return isinstance(node.step.action, Wait) and any(one.names & _OF_WINDOWS for one in limits)
+
     def version(self, window_id: str | None) -> int | None:
         """The version of a window that its times are planned by; None where it is gone."""
         if window_id is None:

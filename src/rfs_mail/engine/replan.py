@@ -168,10 +168,11 @@ class _Chunk:
         versions: dict[int | None, list[int]] = {}
         for them in standing:
             version = anchored.version(them.window_id)
-            if not them.timed:
+            if not them.timed and not anchored.ends_wait(self.name, them):
                 versions.setdefault(version, []).extend(them.ids)
                 continue
-            plan = anchored.plan(self.name, them)
+            # Who waits already is looked at once, as if a fact had woken her, and waits on to the end as it is now.
+            plan = anchored.plan(self.name, them) if them.timed else None
             # What is over, and who comes after it, is for `advance`: it knows what `late` says, and has the reason.
             is_ahead = plan is not None and plan.due_at > self.now and not them.to_enter
             time = (plan.due_at, True, version) if plan is not None and is_ahead else (self.now, False, version)
