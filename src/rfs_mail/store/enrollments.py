@@ -951,27 +951,27 @@ def closing_together(connection: Connection, campaign_id: str, *, after: int, up
     """
     about, its = filing_window.alias("about"), filing_window.alias("its")
     beside = enrollment.alias("beside")
+    older = (
+        beside.c.campaign_id == campaign_id, beside.c.person_id == enrollment.c.person_id,
+        beside.c.id < enrollment.c.id, func.coalesce(beside.c.state, "") == "active",
+    )  # fmt: skip
+    # Few people are in a campaign twice, so the windows are looked at for them alone.
+    twice = select(enrollment.c.id).where(
+        enrollment.c.id > after, enrollment.c.id <= up_to, _of_campaign(campaign_id), _IS_ACTIVE, exists().where(*older)
+    )
+    ids = list(connection.execute(twice).scalars())
+    if not ids:
+        return []
     return list(
         connection.execute(
             select(enrollment.c.id, func.min(its.c.id).label("window_id"))
             .join(about, about.c.id == enrollment.c.window_id)
-            .join(
-                beside,
-                and_(
-                    beside.c.campaign_id == campaign_id,
-                    beside.c.person_id == enrollment.c.person_id,
-                    beside.c.id < enrollment.c.id,
-                    func.coalesce(beside.c.state, "") == "active",
-                ),
-            )
+            .join(beside, and_(*older))
             .join(its, and_(its.c.id == beside.c.window_id, *close_together(its, about)))
-            .where(
-                enrollment.c.id > after, enrollment.c.id <= up_to, _of_campaign(campaign_id), _IS_ACTIVE,
-                about.c.closes_on != "",
-            )
+            .where(one_of(connection, enrollment.c.id, ids), about.c.closes_on != "")
             .group_by(enrollment.c.id)
         )
-    )  # fmt: skip
+    )
 
 
 def unwanted(connection: Connection, person_id: int, campaign_ids: Sequence[str]) -> list[AnyRow]:
