@@ -167,22 +167,13 @@ def _take_up(
 
 
 def _openings(opened: list[Door]) -> list[Openings]:
-    """
-    What a statement is asked at a time: moves by the closing they share, others by when people enter.
-
-    Those that close together are asked about together, so that a window of her own division goes first.
-    """
-    together: dict[tuple[str, ...], list[Door]] = {}
-    for door in opened:
-        together.setdefault(door.closing, []).append(door)
+    """What a statement is asked at a time: everything, but moves by the closing they share."""
     groups: dict[object, list[Door]] = {}
-    for closing, same in together.items():
-        of_moves = same[0].moved is not None
-        groups.setdefault(closing if of_moves else max(door.entered_at for door in same), []).extend(same)
+    for door in opened:
+        groups.setdefault(door.closing if door.moved is not None else None, []).append(door)
     return [
         Openings(
-            sorted(door.window_id for door in group),
-            max(door.entered_at for door in group),
+            {door.window_id: door.entered_at for door in group},
             {door.window_id: door.moved for door in group if door.moved is not None},
         )
         for group in groups.values()

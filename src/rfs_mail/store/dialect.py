@@ -20,13 +20,16 @@ from sqlalchemy import (
     Text,
     Update,
     bindparam,
+    cast,
     func,
+    literal,
     select,
+    type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 
-from rfs_mail.store.types import BigId, to_microseconds
+from rfs_mail.store.types import BigId, Instant, to_microseconds
 
 
 def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -76,6 +79,25 @@ class _Listed(TypeDecorator[list[int]]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> list[int] | None:
         return None if value is None else list(json.loads(value))
+
+
+def mapped(connection: Connection, key: ColumnElement[str], values: Mapping[str, str | int]) -> Any:
+    """
+    What a text column maps to, by one parameter whatever the number of values; NULL where it maps to nothing.
+
+    Text on PostgreSQL, on SQLite what was given. The keys are slugs: they hold no quote and no backslash.
+    """
+    given = bindparam(None, json.dumps(values), type_=Text())
+    if connection.dialect.name == "postgresql":
+        return cast(given, postgresql.JSONB)[key].astext
+    return func.json_extract(given, literal('$."') + key + literal('"'))
+
+
+def mapped_instant(connection: Connection, key: ColumnElement[str], values: Mapping[str, datetime]) -> Any:
+    """The same for instants."""
+    if connection.dialect.name == "postgresql":
+        return cast(mapped(connection, key, {one: at.isoformat() for one, at in values.items()}), Instant())
+    return type_coerce(mapped(connection, key, {one: to_microseconds(at) for one, at in values.items()}), Instant())
 
 
 # -- many rows at once -------------------------------------------------------------------------------------------------

@@ -43,7 +43,17 @@ from rfs_mail.core.lifecycle import UNSETTLED, EnrollmentState
 from rfs_mail.core.reasons import Reason
 from rfs_mail.store import outbox
 from rfs_mail.store.dialect import among as one_of
-from rfs_mail.store.dialect import among_bound, among_value, gathered, insert_many, instants, json_text, update_many
+from rfs_mail.store.dialect import (
+    among_bound,
+    among_value,
+    gathered,
+    insert_many,
+    instants,
+    json_text,
+    mapped,
+    mapped_instant,
+    update_many,
+)
 from rfs_mail.store.dialect import insert as upsert
 from rfs_mail.store.expressions import compile_expression, wanted
 from rfs_mail.store.json_values import ByCodePoint, JsonValue
@@ -373,27 +383,31 @@ def enroll_by_event(
 @dataclass(frozen=True, slots=True)
 class Openings:
     """
-    Filing windows that a campaign takes people in for: their ids, and since when the steps of those who enter count.
+    Filing windows that a campaign takes people in for: window id -> since when the steps of those who enter count.
 
     `moves` maps them to the versions that moved them, where the occasions are moves; all that share a closing belong
     into one then.
     """
 
-    window_ids: Sequence[str]
-    entered_at: datetime
+    entered_at: Mapping[str, datetime]
     moves: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def window_ids(self) -> list[str]:
+        """The windows."""
+        return list(self.entered_at)
 
     @property
     def occasions(self) -> list[str]:
         """Of moves: `window:ID:vN` of each."""
         return [f"window:{window_id}:v{number}" for window_id, number in self.moves.items()]
 
-    def occasion(self, window_id: ColumnElement[str]) -> ColumnElement[str]:
+    def occasion(self, connection: Connection, window_id: ColumnElement[str]) -> ColumnElement[str]:
         """The occasion of a column of window ids."""
         named = literal("window:", String()) + window_id
         if not self.moves:
             return named
-        return named + ":v" + case({one: str(number) for one, number in self.moves.items()}, value=window_id)
+        return named + ":v" + cast(mapped(connection, window_id, self.moves), String)
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,7 +450,7 @@ def enroll_by_window(
     close now, so that a date that moves enrolls nobody again; of moves, only an enrollment by one of them keeps her
     out. One statement, whatever the number of windows.
     """
-    if not openings.window_ids:
+    if not openings.entered_at:
         return 0
     chosen = _wanting(connection, admission, openings, crowd, now=now)
     if limit is not None:
@@ -448,8 +462,8 @@ def enroll_by_window(
         admission,
         select(
             wanting.c.person_id,
-            openings.occasion(window_id),
-            literal(openings.entered_at, Instant()),
+            openings.occasion(connection, window_id),
+            mapped_instant(connection, window_id, openings.entered_at),
             literal(None, String()),
             literal(now, Instant()),
             literal(False),
@@ -467,12 +481,12 @@ def pass_over_by_window(
 
     That is `existing: skip` for windows that were open before the first apply. Returns how many these are.
     """
-    if not openings.window_ids:
+    if not openings.entered_at:
         return 0
     wanting = _wanting(connection, admission, openings, crowd, now=now).subquery("wanting")
     window_id = func.substr(wanting.c.found, 2)
     rows = select(
-        literal(admission.campaign_id), wanting.c.person_id, openings.occasion(window_id), window_id,
+        literal(admission.campaign_id), wanting.c.person_id, openings.occasion(connection, window_id), window_id,
         literal(PASSED_OVER), literal(admission.revision_id, BigId), literal(now, Instant()),
         literal(admission.first_step), literal(False), literal({}, Json), literal({}, Json),
     )  # fmt: skip
