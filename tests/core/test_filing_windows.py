@@ -78,6 +78,15 @@ def test_a_row_becomes_a_window() -> None:
         ({"state": ""}, "line 2, state: is blank. It has to be known of every window"),
         ({"zone": "CST"}, "line 2, zone: 'CST' is no time zone. Write: America/Chicago"),
         ({"zone": "America/Madison"}, "line 2, zone: 'America/Madison' is no time zone."),
+        ({"zone": "America/Los_Angeles"}, "line 2, zone: 'America/Los_Angeles' is no clock of WI. Write the"),
+        (
+            {"state": "TX", "zone": "Europe/Berlin"},
+            "line 2, zone: 'Europe/Berlin' is no clock of TX. Write the filing office's: America/Chicago or America/D",
+        ),
+        (
+            {"division": "ocd-division/country:us/state:mi/county:dane"},
+            "line 2, division: 'ocd-division/country:us/state:mi/county:dane' is not in WI.",
+        ),
         ({"closes_on": "1/5/2027"}, "line 2, closes_on: '1/5/2027' is no date. Write year-month-day: 2027-01-05"),
         ({"closes_on": "2027-02-30"}, "line 2, closes_on: '2027-02-30' is no day of the calendar"),
         ({"closes_on": "20270105"}, "line 2, closes_on: '20270105' is no date."),
@@ -240,7 +249,7 @@ def test_only_what_mail_hangs_on_moves(changes: dict[str, str], moves: bool, sai
 
 def test_another_clock_moves_the_closing() -> None:
     """The same wall time on another clock is another moment."""
-    change = compare(window(), window(zone="America/Denver"))
+    change = compare(window(), replace(window(), zone="America/Denver"))
     assert change is not None
     assert tell_change(change) == [
         "closes 2027-01-05 17:00 -> 2027-01-05 17:00 (1 hour later)",

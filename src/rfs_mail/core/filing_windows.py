@@ -16,6 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from rfs_mail.core.csv_rows import BadRow, Row
@@ -24,7 +25,7 @@ from rfs_mail.core.times import MILESTONES
 from rfs_mail.core.timing import Anchors, Civil
 from rfs_mail.core.values import CONFIDENCES
 from rfs_mail.core.vocabulary import WINDOW_FIELDS
-from rfs_mail.core.zones import STATES
+from rfs_mail.core.zones import STATES, clocks_of
 from rfs_mail.errors import TimeError
 
 OFFICE_LEVELS: Final = (
@@ -235,6 +236,7 @@ _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _OCD = re.compile(r"ocd-division/country:us(?:/[a-z_]+:[a-z0-9._~\-]+)+")
+_OCD_HOME = re.compile(r"ocd-division/country:us/(?:state|district|territory):([a-z]+)")
 _PATH = re.compile(r"[a-z][a-z0-9_]*")
 _OPTIONAL: Final = (
     "division", "election_on", "party_path", "incumbency", "opens_on", "opens_time", "closes_on", "closes_time",
@@ -262,6 +264,9 @@ def _read(line: int, cells: Mapping[str, str]) -> Given:
         zone = find_zone(cell("zone")).key
     except TimeError as error:
         raise _Wrong("zone", cell("zone"), f"is no time zone. {error.args[0].partition('. ')[2]}") from None
+    clocks = sorted(clocks_of(state))
+    if _hours(zone) not in {_hours(clock) for clock in clocks}:
+        raise _Wrong("zone", cell("zone"), f"is no clock of {state}. Write the filing office's: {' or '.join(clocks)}")
     for name in ("jurisdiction", "office", "source", "notes"):
         if len(cell(name)) > MAX_TEXT:
             raise _Wrong(name, f"{cell(name)[:20]}..", f"is longer than {MAX_TEXT:,} characters. Shorten it")
@@ -269,6 +274,9 @@ def _read(line: int, cells: Mapping[str, str]) -> Given:
     if division.startswith("ocd-") and not _OCD.fullmatch(division):
         example = "ocd-division/country:us/state:wi/county:dane"
         raise _Wrong("division", division, f"is no Open Civic Data id. Write it as in {example}")
+    home = _OCD_HOME.match(division)
+    if home and home[1].upper() != state:
+        raise _Wrong("division", division, f"is not in {state}. Put the state or the division right")
     party_path = cell("party_path")
     if party_path and not _PATH.fullmatch(party_path):
         raise _Wrong("party_path", party_path, "is not one word. Write one such as major_party or unaffiliated")
@@ -296,6 +304,13 @@ def _read(line: int, cells: Mapping[str, str]) -> Given:
         notes=cell("notes"),
     )
     return Given(line, window, back)
+
+
+@lru_cache(maxsize=256)
+def _hours(zone: str) -> tuple[timedelta | None, ...]:
+    """What a zone's clock says against UTC in winter and in summer: zones of one clock have several names."""
+    clock = find_zone(zone)
+    return tuple(datetime(2026, month, 15, tzinfo=clock).utcoffset() for month in (1, 7))
 
 
 def _word(name: str, text: str, known: Sequence[str]) -> str:

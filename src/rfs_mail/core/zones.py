@@ -303,6 +303,16 @@ def zone_of(state: str | None, county: str | None, zip5: str | None) -> str:
     return _STATE_ZONES.get(place, DEFAULT_ZONE)
 
 
+@lru_cache(maxsize=64)
+def clocks_of(state: str) -> frozenset[str]:
+    """The IANA zones that places of a state (a USPS code) go by; none for what is no state. A clock may have others."""
+    own = {_STATE_ZONES[state]} if state in _STATE_ZONES else set()
+    own |= {zone for (place, _), zone in _COUNTY_ZONES.items() if place == state}
+    own |= {zone for zip5, zone in _ZIP_ZONES.items() if state_of_zip(zip5) == state}
+    own |= {zone for prefix, zone in _ZIP_PREFIX_ZONES.items() if state_of_zip(f"{prefix}00") == state}
+    return frozenset(own)
+
+
 def county_name(county: str) -> str:
     """A county's name for comparing: lower case, without "County" and its like, blanks single."""
     words = " ".join(county.lower().replace(".", " ").replace("-", " ").split())
