@@ -175,6 +175,21 @@ subject: "{{ windows | length }} offices"
 """
 
 
+def test_who_says_not_this_time_is_left_alone_until_she_takes_it_back(world: World) -> None:
+    """Her mails promise it; what went by meanwhile does not come back."""
+    imports(world, "2026-11-18 10:00", BOARD)
+    who = wants(world, "chi", "school_board")
+    plays(world, "2026-11-21 10:00")
+    for stage, times in (
+        ("not_now", ("2026-12-07 10:00", "2026-12-29 10:00", "2027-01-02 10:00")),
+        ("committed", ("2027-01-04 09:00",)),
+    ):
+        with world.store.begin() as connection:
+            connection.execute(TABLES["person"].update().values(stage=stage).where(TABLES["person"].c.id == who))
+        plays(world, *times)
+    assert [("01-04 09:00", "t1"), ("11-21 10:00", "gather")] == by_day(world, "chi")
+
+
 def files(world: World, who: int, office: tuple[str, str, str], when: str) -> None:
     """The clerk has her papers for this office."""
     world.now = central(when)
