@@ -181,6 +181,15 @@ def _capped(folder: Path, steps: str, caps: Caps) -> list[str]:
     return [finding.message.partition(":")[0] for finding in findings if finding.code == "capped"]
 
 
+def test_the_daily_cap_is_never_answered_with_a_priority(tmp_path: Path) -> None:
+    """No priority breaks it, so the advice names none; the weekly one does break."""
+    mails = {f"welcome/{name}{ending}.md": PLAIN_MAIL for name in "abc" for ending in ("", ".es")}
+    steps = "- {key: a, mail: a}\n - {key: b, mail: b, priority: deadline}\n - {key: c, at: +1d, mail: c}"
+    project = load_project(make_folder(tmp_path, {"welcome": f"{WINDOW} {steps}\n"}, mails))
+    said = [finding.message for finding in check_project(project, caps=Caps()) if finding.code == "capped"]
+    assert [False, True] == ["priority: deadline" in message for message in said]
+
+
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [

@@ -61,8 +61,10 @@ def _judge(bench: Bench, draft: Draft, way: tuple[_Sent, ...], caps: Caps, told:
             same_week = [one for one in before if sent.day - one.day < 7]
             if caps.per_day and len(same_day) >= caps.per_day:
                 said = _listed(same_day, f"the cap is {caps.per_day} a day")
+                advice = "."  # no priority breaks the daily cap
             elif caps.per_week and len(same_week) >= caps.per_week and not sent.deadline:
                 said = _listed(same_week, f"the cap is {caps.per_week} in 7 days")
+                advice = " or, for a deadline, `priority: deadline`."
             else:
                 continue
             if sent.step.key not in told:
@@ -71,8 +73,7 @@ def _judge(bench: Bench, draft: Draft, way: tuple[_Sent, ...], caps: Caps, told:
                     "warning",
                     "capped",
                     step_path(draft, sent.step.key),
-                    f"would be held back: {said}. Move it, or set `cap: exempt` or, for a deadline, "
-                    "`priority: deadline`.",
+                    f"would be held back: {said}. Move it, or set `cap: exempt`{advice}",
                 )
 
 
