@@ -96,7 +96,7 @@ def tell_import(found: engine.Import) -> Iterator[str]:
         for problem in found.problems[:_SHOWN]:
             yield plain(f"  {problem}.")
         if len(found.problems) > _SHOWN:
-            yield f"  and {len(found.problems) - _SHOWN:,} more"
+            yield f"  and {len(found.problems) - _SHOWN:,} more: `--dry-run --json` has them all"
     yield _sum(found)
 
 

@@ -123,7 +123,8 @@ def refuse_errors(findings: tuple[Finding, ...]) -> None:
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise CampaignFileError(f"{errors[0]}{more}. Mend it first; `rfs-mail check` shows everything.")
+        first = str(errors[0]).rstrip(".")
+        raise CampaignFileError(f"{first}{more}. Mend it first; `rfs-mail check` shows everything.")
 
 
 def _begin_walks(connection: Connection, compiled: Compiled, now: datetime) -> None:

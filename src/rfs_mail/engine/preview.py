@@ -150,7 +150,7 @@ def material_of(project: Project, campaign: str, step: str | None = None) -> Mat
         findings += failed if file == path and step in (None, key) else ()
     errors = [one for one in findings if one.severity == "error"]
     if errors or draft is None:
-        first = f"{errors[0]}. " if errors else f"{campaign} cannot be shown before it is mended. "
+        first = f"{str(errors[0]).rstrip('.')}. " if errors else f"{campaign} cannot be shown before it is mended. "
         raise CampaignFileError(f"{first}`rfs-mail check` shows everything.")
     return Material(draft.definition, draft.mails, draft.context)
 

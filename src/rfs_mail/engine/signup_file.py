@@ -44,7 +44,7 @@ class SignupFile:
         self._walk: Iterator[Row | BadRow] = iter(self.rows)
         first = next(self._walk, None)
         if first is None:
-            raise UsageError(f"{path.name} is empty. It needs a header line such as email,first_name,zip.")
+            raise UsageError(f"{path.name} is empty. It needs a header line with the names of its columns.")
         if isinstance(first, BadRow):
             raise UsageError(f"{path.name}, line {first.line}: the header cannot be read. {first.reason}")
         self.header = first.cells
