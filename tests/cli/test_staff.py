@@ -187,6 +187,14 @@ def test_segments_are_counted(desk: Desk) -> None:
     assert "Did you mean wisconsin?" in desk.says("segments", "show", "wisconsn", code=2)
 
 
+def test_what_lies_ahead_of_somebody_suppressed_says_that_it_does_not_go(desk: Desk) -> None:
+    """Her way goes on, her mail does not: staff must not read the plan as mail."""
+    said = "What lies ahead, if nothing changes. What she is suppressed for, above, does not go\n"
+    assert said not in desk.says("people", "show", "maria@example.org")
+    desk.says("suppressions", "add", "maria@example.org")
+    assert said in desk.says("people", "show", "maria@example.org")
+
+
 def test_a_person_is_shown_with_past_and_plan(desk: Desk) -> None:
     """What happened in order, then what lies ahead, all on her clock."""
     said = desk.says("people", "show", "maria@example.org")

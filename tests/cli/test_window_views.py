@@ -69,6 +69,14 @@ def test_explain_reads_window_by_window(desk: Desk) -> None:
     ]
 
 
+def test_explain_says_that_a_window_in_doubt_holds_its_mail(desk: Desk) -> None:
+    """Her steps keep their times, and above them stands that nothing goes before somebody has found out."""
+    said = "held: no mail of it goes while the sources for it disagree (confidence conflict)"
+    assert said not in desk.says("explain", "maria@example.org", "countdown")
+    desk.says("windows", "import", write(desk, BOARD.format("2027-01-05", "conflict")), "--yes")
+    assert said in desk.says("explain", "maria@example.org", "countdown")
+
+
 def test_a_person_is_shown_with_her_windows(desk: Desk) -> None:
     """What she wants, what is ahead with the days left, how far she is, the campaigns about it."""
     desk.says("people", "set", "maria@example.org", "stage=circulating", "--window", "wi-2027-council")

@@ -18,7 +18,7 @@ from rfs_mail.engine.explain import (
 )
 from rfs_mail.engine.explain import explain as ask
 from rfs_mail.engine.gate import Rules
-from rfs_mail.engine.her_windows import say_left
+from rfs_mail.engine.her_windows import say_doubt, say_left
 
 _HIDDEN = ("done", "not reached")
 """Steps of little interest, unless one campaign is asked about."""
@@ -106,6 +106,9 @@ def _print_windows(answer: CampaignAnswer, zone: str, *, closely: bool) -> None:
     for one in shown:
         _print_window(one, closely=closely)
         hers = [each for each in answer.enrollments if each.window_id == one.window.id]
+        doubt = say_doubt(one.window)
+        if doubt and any(enrollment.state == "active" for enrollment in hers):
+            typer.echo(f"    held: no mail of it goes while {doubt}. Find out and `windows import`")
         for enrollment in hers:
             typer.echo(f"    {plain(enrollment.sentence)}")
             if closely or (printed == 0 and enrollment.state != "holdout"):

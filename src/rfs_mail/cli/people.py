@@ -100,7 +100,8 @@ def show(email: Email, as_json: AsJson = False) -> None:
     ahead = [moment for moment in found.moments if moment.ahead]
     typer.echo("\nWhat happened")
     _print_moments(past, found.person.zone, "Nothing yet.")
-    typer.echo("\nWhat lies ahead, if nothing changes")
+    barred = ". What she is suppressed for, above, does not go" if ahead and found.suppressed else ""
+    typer.echo(f"\nWhat lies ahead, if nothing changes{barred}")
     _print_moments(ahead, found.person.zone, "Nothing.")
 
 
