@@ -235,3 +235,15 @@ def test_windows_that_nobody_may_trust_or_that_come_late_take_people_in_as_they_
     imports(world, "2026-12-29 11:00", BOARD)  # the same again: nothing happens
     plays(world, "2026-12-29 11:01")
     assert 1 == len(world.enrollments())
+
+
+def test_who_filed_once_is_counted_down_to_another_office(world: World) -> None:
+    """Filed for the council, she hears of the school board that opens later, and of nothing that she filed for."""
+    imports(world, "2026-11-18 10:00", COUNCIL)
+    who = wants(world, "chi", "municipal", "school_board")
+    plays(world, "2026-11-21 10:00")
+    files(world, who, COUNCIL, "2026-12-01 12:00")
+    imports(world, "2026-12-02 10:00", BOARD, closes="2027-01-26")
+    plays(world, "2026-12-02 10:01", "2026-12-12 10:00")
+    assert [("11-21 10:00", "gather"), ("12-12 10:00", "gather")] == by_day(world, "chi")
+    assert {(COUNCIL[0], "exited"), (BOARD[0], "active")} == {(one.window_id, one.state) for one in world.enrollments()}

@@ -98,9 +98,9 @@ def test_a_week_in_florida(sqlite_store: Store, tmp_path: Path) -> None:
     assert expected == got(world, "tallahassee")
     assert expected == got(world, "pensacola")
     assert [("05-31 10:00", "soon"), ("06-07 12:00", "open_short")] == got(world, "new")
-    assert "Friday, June 11, 12:00 pm Eastern" in text_of(world, "new")
+    assert "Friday, June 11, 12:00 noon Eastern" in text_of(world, "new")
     assert "time to qualify ends Friday, June 11" in text_of(world, "new")
-    assert "Friday, June 11, 12:00 pm Eastern" in text_of(world, "pensacola", -2)
+    assert "Friday, June 11, 12:00 noon Eastern" in text_of(world, "pensacola", -2)
 
 
 def test_a_monday_without_an_hour_in_mississippi(sqlite_store: Store, tmp_path: Path) -> None:

@@ -348,3 +348,11 @@ def test_a_cancelled_window_ends_its_countdown(desk: Desk) -> None:
     assert {row.window_id: (row.state, row.reason) for row in desk.world.deliveries()} == {
         "wi-2027-board": ("skipped", "exited"), "wi-2027-council": ("sent", None),
     }  # fmt: skip
+
+
+def test_who_filed_is_said_with_the_office(desk: Desk) -> None:
+    """Without it her countdown would go on; who wants nothing that is ahead has no office to name."""
+    desk.says("windows", "import", write(desk, board(), COUNCIL), "--yes")
+    said = desk.says("people", "set", "maria@example.org", "stage=filed", code=2)
+    assert "She wants wi-2027-board, wi-2027-council. Say it: --window wi-2027-board" in " ".join(said.split())
+    assert "stage" in desk.says("people", "set", "ben@example.org", "stage=filed")

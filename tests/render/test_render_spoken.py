@@ -44,7 +44,7 @@ def test_a_day_far_away_is_said_with_its_year(today: date, language: str, expect
     [
         (0, 0, "12:00 am Central", "12:00 a. m. del Centro"),
         (9, 5, "9:05 am Central", "9:05 a. m. del Centro"),
-        (12, 0, "12:00 pm Central", "12:00 p. m. del Centro"),
+        (12, 0, "12:00 noon Central", "12:00 del mediodía, hora del Centro"),
         (23, 59, "11:59 pm Central", "11:59 p. m. del Centro"),
     ],
 )

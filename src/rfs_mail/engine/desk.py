@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from rfs_mail.core.campaign import FieldSpec
+from rfs_mail.core.facts import window_day
 from rfs_mail.core.interest import Interest
 from rfs_mail.core.interest_words import read_wants, say_interest
 from rfs_mail.core.person_fields import Refused, read_value
@@ -17,7 +18,7 @@ from rfs_mail.engine.live import Live, look
 from rfs_mail.engine.windows import find_window
 from rfs_mail.engine.wishes import follow_wishes
 from rfs_mail.errors import UsageError
-from rfs_mail.store import events, people, suppressions
+from rfs_mail.store import events, people, suppressions, windows
 from rfs_mail.store.database import Store
 from rfs_mail.store.interests import add_interests, interests_of, set_interests
 
@@ -60,6 +61,7 @@ def set_fields(
             )
             changed += ["stage"] if moved else []
         elif stage is not None:
+            _needs_no_window(connection, person.id, str(stage), now)
             event = people.set_stage(connection, person.id, str(stage), now=now, detail={"source": source})
             changed += ["stage"] if event is not None else []
         for name, ref in happened:
@@ -89,6 +91,16 @@ def set_fields(
         if live is not None and {"wants", "state"} & set(changed):
             follow_wishes(connection, live, person.id, now=now)
     return Changed(person.address, tuple(changed), wants)
+
+
+def _needs_no_window(connection: Connection, person_id: int, stage: str, now: datetime) -> None:
+    """Papers are handed in for an office: without its window, countdowns to it would go on. Raises UsageError."""
+    if stage != "filed":
+        return
+    ahead = windows.wanted_by(connection, [person_id], ahead_from=window_day(now).isoformat())
+    if ahead:
+        some = ", ".join(ahead[:3]) + (f" and {len(ahead) - 3} more" if len(ahead) > 3 else "")
+        raise UsageError(f"For which office did she file? She wants {some}. Say it: --window {ahead[0]}")
 
 
 def _wishes(assignments: Sequence[str]) -> tuple[list[tuple[bool, tuple[Interest, ...]]], list[str]]:

@@ -104,13 +104,18 @@ def say_date(day: date, language: str) -> str:
 
 
 def say_clock(moment: datetime, language: str) -> str:
-    """`7:00 pm Eastern` or `7:00 p. m. del Este`, on the clock that the instant carries."""
+    """
+    `7:00 pm Eastern` or `7:00 p. m. del Este`, on the clock that the instant carries.
+
+    Twelve o'clock in the day is noon: many read 12:00 pm as midnight, and filing closes at noon in many states.
+    """
     words = tongue(language)
     hour = moment.hour % 12 or 12
+    noon = (moment.hour, moment.minute) == (12, 0)
     if words == "es":
-        half = "a. m." if moment.hour < 12 else "p. m."
+        half = "del mediodía, hora" if noon else "a. m." if moment.hour < 12 else "p. m."
         return f"{hour}:{moment.minute:02d} {half} {say_zone(moment, words)}"
-    half = "am" if moment.hour < 12 else "pm"
+    half = "noon" if noon else "am" if moment.hour < 12 else "pm"
     return f"{hour}:{moment.minute:02d} {half} {say_zone(moment, words)}"
 
 
