@@ -102,6 +102,7 @@ def test_a_row_becomes_a_window() -> None:
         ({"division": "ocd-division/wi"}, "line 2, division: 'ocd-division/wi' is no Open Civic Data id."),
         ({"party_path": "Major Party"}, "line 2, party_path: 'Major Party' is not one word."),
         ({"notes": "x" * 2_001}, "line 2, notes: 'xxxxxxxxxxxxxxxxxxxx..' is longer than 2,000 characters."),
+        ({"division": "x" * 201}, "line 2, division: 'xxxxxxxxxxxxxxxxxxxx..' is longer than 200 characters."),
     ],
 )  # fmt: skip
 def test_a_bad_cell_names_line_column_and_fix(changes: dict[str, str], said: str) -> None:

@@ -649,3 +649,20 @@ def test_an_import_takes_people_into_the_countdown(world: World, tmp_path: Path)
     names = {row.id: row.address.partition("@")[0] for row in world.rows("person", "id", "address")}
     entered = [("away", "window:wi-2027-school"), ("home", "window:wi-2027-municipal")]
     assert entered == sorted((names[row.person_id], row.occasion) for row in world.enrollments())
+
+
+def test_news_of_a_move_is_handed_on_to_no_other_office(store: Store, tmp_path: Path) -> None:
+    """She filed for the office that moved; another that closes with it by now never moved, and is no news."""
+    world = moves(store, tmp_path)
+    knows(world, COUNCIL, replace(SCHOOLS, closes_on="2027-01-08"))
+    who = wants(world, "ana", "municipal", "school_board")
+    world.tick(day("2026-12-01 12:00"))
+    world.apply(moved=MOVED.replace("mail: a,", "at: +1d, mail: a,"))
+    knows(world, replace(COUNCIL, closes_on="2027-01-08"))
+    world.tick(day("2026-12-01 12:30"))
+    assert ["active"] == [row.state for row in world.enrollments()]
+    with world.store.begin() as connection:
+        candidacies.set_status(connection, who, COUNCIL.id, "filed", evidence="a test", now=world.now)
+    world.tick(day("2026-12-03 12:00"))
+    assert [("exited", "goal_reached")] == [(row.state, row.ended_because) for row in world.enrollments()]
+    assert [] == went(world)

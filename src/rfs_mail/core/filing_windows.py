@@ -51,6 +51,7 @@ NEEDED: Final = ("window_id", "state", "office_level", "closes_on", "zone", "con
 
 UNKNOWN_WORD: Final = "unknown"
 MAX_TEXT: Final = 2_000
+MAX_DIVISION: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,11 @@ class FilingWindow:
             if day
         }
         return Anchors.of({**moments}, office=zone)
+
+    @property
+    def closing(self) -> tuple[str, str, str, str]:
+        """State, day, hour and clock of the closing: windows that share it are one occasion to who wants several."""
+        return self.state, self.closes_on, self.closes_time or "", self.zone
 
     def closes_at(self) -> datetime | None:
         """The closing as an instant (UTC); without a time the start of that office day; None where it is not known."""
@@ -267,9 +273,10 @@ def _read(line: int, cells: Mapping[str, str]) -> Given:
     clocks = sorted(clocks_of(state))
     if _hours(zone) not in {_hours(clock) for clock in clocks}:
         raise _Wrong("zone", cell("zone"), f"is no clock of {state}. Write the filing office's: {' or '.join(clocks)}")
-    for name in ("jurisdiction", "office", "source", "notes"):
-        if len(cell(name)) > MAX_TEXT:
-            raise _Wrong(name, f"{cell(name)[:20]}..", f"is longer than {MAX_TEXT:,} characters. Shorten it")
+    for name in ("jurisdiction", "office", "source", "notes", "division"):
+        most = MAX_DIVISION if name == "division" else MAX_TEXT
+        if len(cell(name)) > most:
+            raise _Wrong(name, f"{cell(name)[:20]}..", f"is longer than {most:,} characters. Shorten it")
     division = cell("division")
     if division.startswith("ocd-") and not _OCD.fullmatch(division):
         example = "ocd-division/country:us/state:wi/county:dane"

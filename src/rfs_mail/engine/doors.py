@@ -85,7 +85,7 @@ def doors(
         found.append(
             Door(
                 window.id, number, f"{window.id}:v{version}{today}", when[0] if in_time else now,
-                (window.state, window.closes_on, window.closes_time or "", window.zone),
+                window.closing,
                 old=when[0] < applied and since.get(window.id, _EVER) < applied,
             )
         )  # fmt: skip

@@ -263,7 +263,9 @@ def _subject_of(connection: Connection, project: Project, material: Material, wh
         for one in hers
         if one.wanted and not one.filed and one.status != "cancelled" and one.id != chosen.window.id
     ]
-    together = [one for one in windows.listing(connection, ids=sorted(beside)) if _closing(one) == _closing(chosen)]
+    together = [
+        one for one in windows.listing(connection, ids=sorted(beside)) if one.window.closing == chosen.window.closing
+    ]
     exactly = {one.id for one in hers if one.wanted and not one.approximate}
     before = windows.told_before(connection, [one.window.id for one in (chosen, *together)])
     about = tuple(
@@ -303,12 +305,6 @@ def _choose(
     home = person.state if person is not None else SAMPLE["state"]
     near = [one for one in ahead if one.window.state == home]
     return (near[0], f"the nearest ahead in {home}") if near else (ahead[0], "the nearest ahead")
-
-
-def _closing(stored: Stored) -> tuple[str, str, str, str]:
-    """Windows of one person that share it are one occasion."""
-    window = stored.window
-    return window.state, window.closes_on, window.closes_time or "", window.zone
 
 
 def _times(

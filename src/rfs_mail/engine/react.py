@@ -147,9 +147,12 @@ def hand_on(connection: Connection, live: Live, name: str, ids: Sequence[int], *
     """
     Let countdowns of a campaign that are over for one window go on for another that closes with it.
 
-    What hangs on other dates of it than the closing gets its time anew, in the queue too. Returns those that go on.
+    What hangs on other dates of it than the closing gets its time anew, in the queue too. News of a move goes on for
+    none: the other one may never have moved. Returns those that go on.
     """
     script = live.scripts[name]
+    if script.campaign.entry.on == "moved":
+        return set()
     never = [one for one in (script.goal, *script.exits) if one is not None]
     must = [script.require] if script.require is not None else []
     onward = enrollments.hand_on(connection, ids, never=never, must=must, now=now)

@@ -18,7 +18,6 @@ from sqlalchemy import Connection
 
 from rfs_mail import clock
 from rfs_mail.core.expression import Expression
-from rfs_mail.core.filing_windows import FilingWindow
 from rfs_mail.core.reasons import Reason
 from rfs_mail.core.script import Script
 from rfs_mail.engine.advance import CHUNK as MAILS
@@ -245,12 +244,7 @@ def _left_behind(connection: Connection, changed: set[str]) -> list[str]:
     """
     left: set[tuple[str, str, str, str]] = set()
     for versions in windows.histories(connection, sorted(changed)).values():
-        left |= {_closing(one.window) for one in versions} - {_closing(versions[-1].window)}
+        left |= {one.window.closing for one in versions} - {versions[-1].window.closing}
     states = sorted({state for state, *_ in left})
     beside = (one.window for state in states for one in windows.listing(connection, state=state))
-    return sorted(one.id for one in beside if _closing(one) in left)
-
-
-def _closing(window: FilingWindow) -> tuple[str, str, str, str]:
-    """Windows that share this are one occasion."""
-    return window.state, window.closes_on, window.closes_time or "", window.zone
+    return sorted(one.id for one in beside if one.closing in left)

@@ -145,7 +145,9 @@ def wishes_of(connection: Connection, person: Person, *, now: datetime) -> Wishe
     """What a person wants, and the filing windows of it that have not closed and that she has not filed for."""
     ahead = windows.ahead_of(connection, person.id, closes_from=_from(now))
     still = [about for about in ahead if not _is_over(about, now)]
-    closings = tuple(tuple(group) for _, group in groupby(sorted(still, key=_order), _closing))
+    closings = tuple(
+        tuple(group) for _, group in groupby(sorted(still, key=_order), lambda about: about.window.closing)
+    )
     return Wishes(interests_of(connection, [person.id]).get(person.id, ()), closings)
 
 
@@ -155,14 +157,9 @@ def paths_in(connection: Connection, state: str, *, now: datetime) -> tuple[str,
     return tuple(sorted({one.window.party_path for one in stored if one.window.party_path}))
 
 
-def _closing(about: About) -> tuple[str, ...]:
-    window = about.window
-    return window.closes_on or "9999", window.closes_time or "", window.zone, window.state
-
-
 def _order(about: About) -> tuple[object, ...]:
     closes = about.window.closes_at()
-    return closes is None, closes.isoformat() if closes is not None else "", _closing(about), about.window.id
+    return closes is None, closes.isoformat() if closes is not None else "", about.window.closing, about.window.id
 
 
 def _is_over(about: About, now: datetime) -> bool:

@@ -59,6 +59,7 @@ from rfs_mail.store.expressions import compile_expression, wanted
 from rfs_mail.store.json_values import ByCodePoint, JsonValue
 from rfs_mail.store.tables import TABLES
 from rfs_mail.store.types import AnyRow, BigId, Instant, Json
+from rfs_mail.store.windows import close_together
 
 person = TABLES["person"]
 enrollment = TABLES["enrollment"]
@@ -544,16 +545,6 @@ def _wanting(
         )
         .group_by(person.c.id, window.c.closes_on, window.c.closes_time, window.c.zone, window.c.state)
     )
-
-
-def close_together(one: FromClause, other: FromClause) -> list[ColumnElement[bool]]:
-    """The conditions under which two windows are one occasion: they close at one time in one state."""
-    return [
-        one.c.state == other.c.state,
-        one.c.closes_on == other.c.closes_on,
-        func.coalesce(one.c.closes_time, "") == func.coalesce(other.c.closes_time, ""),
-        one.c.zone == other.c.zone,
-    ]
 
 
 def superseded(connection: Connection, campaign_id: str, openings: Openings, crowd: Crowd) -> list[int]:

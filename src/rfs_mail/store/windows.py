@@ -400,6 +400,16 @@ def closing(
 # -- what a mail is about ----------------------------------------------------------------------------------------------
 
 
+def close_together(one: FromClause, other: FromClause) -> list[ColumnElement[bool]]:
+    """The conditions under which two windows are one occasion: they close at one time in one state."""
+    return [
+        one.c.state == other.c.state,
+        one.c.closes_on == other.c.closes_on,
+        func.coalesce(one.c.closes_time, "") == func.coalesce(other.c.closes_time, ""),
+        one.c.zone == other.c.zone,
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """
@@ -441,10 +451,7 @@ def of_deliveries(connection: Connection, delivery_ids: Sequence[int]) -> dict[i
         .join(
             other,
             and_(
-                other.c.state == filing_window.c.state,
-                other.c.closes_on == filing_window.c.closes_on,
-                func.coalesce(other.c.closes_time, "") == func.coalesce(filing_window.c.closes_time, ""),
-                other.c.zone == filing_window.c.zone,
+                *close_together(other, filing_window),
                 other.c.status != "cancelled",
             ),
         )
