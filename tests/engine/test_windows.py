@@ -208,6 +208,9 @@ def test_the_next_mail_of_everybody_in_flight_counts(world: World) -> None:
     assert (2, 2, 0) == (found.people, found.mails_move, found.mails_lost)
     found = read(world, row(closes="2026-12-09", due="2026-12-09 12:00"))
     assert (2, 2, 2) == (found.people, found.mails_move, found.mails_lost)
+    doubt = row().replace("official", "conflict")
+    found = read(world, doubt)
+    assert (2, 0, 0, 2) == (found.people, found.mails_move, found.mails_lost, found.mails_held)
 
 
 def test_a_mail_that_was_due_before_the_move_is_not_passed_by(world: World) -> None:

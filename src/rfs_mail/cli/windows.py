@@ -108,6 +108,7 @@ def _line(effect: engine.Effect) -> str:
         for number, word in (
             (effect.mails_move, "moves" if effect.mails_move == 1 else "move"),
             (effect.mails_lost, "not sent any more"),
+            (effect.mails_held, "held until somebody has found out"),
         )
         if number
     ]
@@ -124,6 +125,7 @@ def _sum(found: engine.Import) -> str:
         f"{count(found.people, 'person', 'people')} affected",
         f"{count(found.mails_move, 'mail')} {'moves' if found.mails_move == 1 else 'move'}",
         f"{found.mails_lost:,} will not be sent any more",
+        *([f"{found.mails_held:,} held until somebody has found out"] if found.mails_held else []),
     ]
     return ", ".join(parts) + "."
 
@@ -137,6 +139,7 @@ def _as_json(found: engine.Import, applied: engine.Applied | None) -> dict[str, 
         return {
             "id": one.change.new.id, "changes": tell_change(one.change), "fields": one.change.fields,
             "people": one.people, "mails_move": one.mails_move, "mails_lost": one.mails_lost,
+            "mails_held": one.mails_held,
         }  # fmt: skip
 
     return {
@@ -151,6 +154,7 @@ def _as_json(found: engine.Import, applied: engine.Applied | None) -> dict[str, 
         "people": found.people,
         "mails_move": found.mails_move,
         "mails_lost": found.mails_lost,
+        "mails_held": found.mails_held,
         "problems": [_problem(problem) for problem in found.problems],
         "written": dict(applied.versions) if applied is not None else {},
         "overtaken": list(applied.overtaken) if applied is not None else [],

@@ -59,6 +59,8 @@ class Effect:
     people: int = 0
     mails_move: int = 0
     mails_lost: int = 0
+    mails_held: int = 0
+    """Everybody's next one, where nobody may trust the dates any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,11 @@ class Import:
     def mails_lost(self) -> int:
         """Mails that will not be sent any more."""
         return sum(effect.mails_lost for effect in self.effects)
+
+    @property
+    def mails_held(self) -> int:
+        """Mails that are held until somebody has found out."""
+        return sum(effect.mails_held for effect in self.effects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +184,14 @@ def _effects(
     about = windows.people_of(connection, [one.new for one in told])
     before = windows.people_of(connection, [one.old for one in told if one.old is not None])
     hanging = {name: about[name] | before.get(name, set()) for name in about}
-    mails: dict[str, tuple[int, int]] = {}
+    mails: dict[str, tuple[int, int, int]] = {}
     moved = {one.new.id: one for one in changes if one.moves}
     if moved and live is not None:
         plans: dict[tuple[object, ...], str] = {}
         waiting = [(row, [row.step_key], False) for row in windows.queued_of(connection, list(moved))]
         ahead = [(row, _mails_ahead(connection, live, row), True) for row in windows.in_flight(connection, list(moved))]
         for row, steps, planned in (*waiting, *ahead):
-            move, lost = mails.get(row.window_id, (0, 0))
+            move, lost, held = mails.get(row.window_id, (0, 0, 0))
             fates = []
             for step in steps:
                 same = (row.window_id, row.campaign_id, row.revision_id, step, row.zone, planned)
@@ -194,8 +201,9 @@ def _effects(
             lost += row.number * fates.count("lost")
             first = next((fate for fate in fates if fate != "lost"), "stays")
             move += row.number if first == "moves" else 0
-            mails[row.window_id] = move, lost
-    effects = tuple(Effect(one, len(hanging.get(one.new.id, ())), *mails.get(one.new.id, (0, 0))) for one in changes)
+            held += row.number if first == "held" else 0
+            mails[row.window_id] = move, lost, held
+    effects = tuple(Effect(one, len(hanging.get(one.new.id, ())), *mails.get(one.new.id, (0, 0, 0))) for one in changes)
     return effects, len(set().union(*hanging.values())) if hanging else 0
 
 
@@ -219,7 +227,7 @@ def _fate(
     connection: Connection, live: Live, change: WindowChange, row: AnyRow, step: str, now: datetime, *, planned: bool
 ) -> str:
     """
-    What becomes of the mails of one step and zone: `stays`, `moves` or `lost`.
+    What becomes of the mails of one step and zone: `stays`, `moves`, `lost`, or `held` while its date is in doubt.
 
     They wait in the queue, or are `planned`: then one whose new time is over is passed by, but for one that was due
     before the move as well and is still to be taken.
@@ -227,6 +235,9 @@ def _fate(
     assert change.old is not None
     if change.new.status == "cancelled":
         return "lost"
+    script = live.scripts.get(row.campaign_id)
+    if change.new.confidence in DOUBTFUL and script is not None and script.campaign.entry.kind == "filing_window":
+        return "held"
     script = live.script_of(connection, row.campaign_id, row.revision_id)
     node = script.sequence.get(step) if script is not None else None
     if script is None or node is None:
