@@ -666,3 +666,32 @@ def test_news_of_a_move_is_handed_on_to_no_other_office(store: Store, tmp_path: 
     world.tick(day("2026-12-03 12:00"))
     assert [("exited", "goal_reached")] == [(row.state, row.ended_because) for row in world.enrollments()]
     assert [] == went(world)
+
+
+def test_nobody_is_to_be_called_about_a_deadline_that_was_met(store: Store, tmp_path: Path) -> None:
+    """The task of a countdown is dropped with it, and the one of somebody else stays."""
+    body = """\
+entry: {per: filing_window, from: closes - 45d}
+steps:
+  - {key: call, task: {title: "Call {{ given_name }}", for: region}}
+  - {key: last, at: closes - 1d @ 09:00, mail: a}
+goal: filed(window)
+"""
+    world = World(store, tmp_path, {"countdown": body})
+    world.apply(day("2026-11-10 12:00"))
+    knows(world, COUNCIL)
+    who = wants(world, "ana", "municipal")
+    wants(world, "ben", "municipal")
+    world.tick(day("2026-12-01 12:00"))
+    with world.store.begin() as connection:
+        candidacies.set_status(connection, who, COUNCIL.id, "filed", evidence="a test", now=world.now)
+    world.tick(day("2026-12-01 13:00"))
+    found = {
+        row.title: (row.state, row.closed_by, row.note)
+        for row in world.rows("task", "title", "state", "closed_by", "note")
+    }
+    expected = {
+        "Call Ana": ("dropped", "rfs-mail", "the countdown ended: goal_reached"),
+        "Call Ben": ("open", None, None),
+    }
+    assert expected == found

@@ -41,7 +41,7 @@ from rfs_mail.core.expression import Expression
 from rfs_mail.core.facts import FILED_STATUSES
 from rfs_mail.core.lifecycle import UNSETTLED, EnrollmentState
 from rfs_mail.core.reasons import Reason
-from rfs_mail.store import outbox
+from rfs_mail.store import outbox, tasks
 from rfs_mail.store.dialect import among as one_of
 from rfs_mail.store.dialect import (
     among_bound,
@@ -868,7 +868,8 @@ def end(
     """
     End active enrollments and skip what they still have in the outbox, in the caller's transaction.
 
-    Returns how many were active.
+    With a reason, what staff were still to do on the way to a filing window is dropped: nobody calls about a deadline
+    that was met or called off. Returns how many were active.
     """
     if not ids:
         return 0
@@ -886,6 +887,8 @@ def end(
     ).rowcount
     if reason is not None:
         outbox.skip_open(connection, outbox.delivery.c.enrollment_id.in_(ids), reason=reason, detail=detail, now=now)
+        about_windows = select(enrollment.c.id).where(enrollment.c.id.in_(ids), enrollment.c.window_id.is_not(None))
+        tasks.drop_of(connection, about_windows, note=f"the countdown ended: {reason.value}", now=now)
     return ended
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from rfs_mail.store.dialect import insert
 from rfs_mail.store.tables import TABLES
@@ -43,6 +43,13 @@ def close(connection: Connection, task_id: int, *, state: str, by: str, note: st
     """Open -> done or dropped; False where there is no such open task."""
     statement = update(task).where(task.c.id == task_id, task.c.state == "open")
     return connection.execute(statement.values(state=state, closed_at=now, closed_by=by, note=note)).rowcount == 1
+
+
+def drop_of(connection: Connection, enrollments: Select[tuple[int]], *, note: str, now: datetime) -> None:
+    """Drop the open tasks of these enrollments: what they ask for is of no use any more."""
+    still = (task.c.enrollment_id.in_(enrollments)) & (task.c.state == "open")
+    said = {"state": "dropped", "closed_at": now, "closed_by": "rfs-mail", "note": note}
+    connection.execute(update(task).where(still).values(said))
 
 
 def settle(connection: Connection, key_prefix: str, *, by: str, note: str, now: datetime) -> int:
