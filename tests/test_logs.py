@@ -127,12 +127,12 @@ def test_libraries_speak_only_when_asked() -> None:
     """INFO of chatty libraries shows with `verbose` only; their warnings always do."""
     stream = io.StringIO()
     logs.set_up(stream=stream)
-    logging.getLogger("apscheduler.scheduler").info("Added job")
+    logging.getLogger("httpx.client").info("Added job")
     assert stream.getvalue() == ""
-    logging.getLogger("apscheduler.scheduler").warning("missed")
+    logging.getLogger("httpx.client").warning("missed")
     assert "missed" in stream.getvalue()
     logs.set_up(stream=stream, verbose=True)
-    logging.getLogger("apscheduler.scheduler").info("Added job")
+    logging.getLogger("httpx.client").info("Added job")
     assert "Added job" in stream.getvalue()
 
 
