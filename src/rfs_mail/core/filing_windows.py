@@ -432,11 +432,6 @@ class WindowChange:
         """A fact that mail hangs on is another: the version grows and everything is planned anew."""
         return self.old is not None and any(name in _FACTS for name in self.fields)
 
-    @property
-    def opens_moves(self) -> bool:
-        """Another opening."""
-        return "opens_on" in self.fields or "opens_time" in self.fields
-
 
 def compare(old: FilingWindow | None, new: FilingWindow) -> WindowChange | None:
     """What is different, or None where nothing is."""

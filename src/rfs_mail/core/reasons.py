@@ -8,6 +8,7 @@ nowhere else, so that the log, `explain`, the pages and the demo say the same th
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Reason(StrEnum):
@@ -76,6 +77,10 @@ class Reason(StrEnum):
     LATE = "late"
     NOT_APPLIED = "not_applied"
     NEEDS_WINDOW = "needs_window"
+
+
+DATE_UNKNOWN: Final = frozenset({Reason.NO_ANCHOR, Reason.NO_CLOSING_TIME})
+"""A step was passed because nobody knew its date, or the hour that it counts from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from rfs_mail import clock
 from rfs_mail.core.campaign import Branch, ChangeStep, Mail, TaskStep, Wait
 from rfs_mail.core.expression import Expression
 from rfs_mail.core.filing_windows import Version
-from rfs_mail.core.reasons import Reason
+from rfs_mail.core.reasons import DATE_UNKNOWN, Reason
 from rfs_mail.core.script import Script, StepTimes
 from rfs_mail.core.sequence import END, Node
 from rfs_mail.core.times import MILESTONES, WINDOW_DATES, TimeExpr
@@ -121,7 +121,6 @@ def advance_chunk(connection: Connection, *, now: datetime, limit: int) -> Advan
 
 
 _NO_ANCHORS = Anchors()
-_UNKNOWN = frozenset({Reason.NO_ANCHOR.value, Reason.NO_CLOSING_TIME.value})
 _NOTHING_FIXED: Mapping[str, str] = {}
 _ENTRY = frozenset({"entry"})
 _OF_WINDOWS = frozenset({*WINDOW_DATES, *MILESTONES})
@@ -227,7 +226,7 @@ class _Work:
         finished = []
         about = [t.id for t in group if t.row.window_id is not None]
         hoping = enrollments.with_passed_unknown(self.connection, about) if about else set()
-        hoping |= {step["enrollment_id"] for step in self.steps if about and step["reason"] in _UNKNOWN}
+        hoping |= {step["enrollment_id"] for step in self.steps if about and step["reason"] in DATE_UNKNOWN}
         for traveller in group:
             ends = self.ends(script, traveller) if traveller.id in hoping else None
             if traveller.waiting_on is not None:

@@ -13,8 +13,9 @@ from rfs_mail.core.interest_words import read_wants, say_interest
 from rfs_mail.core.person_fields import Refused, read_value
 from rfs_mail.core.values import Stage
 from rfs_mail.engine import feedback, naming
-from rfs_mail.engine.filings import WINDOW_STAGES, record_status
+from rfs_mail.engine.filings import record_status
 from rfs_mail.engine.live import Live, look
+from rfs_mail.engine.standing import WINDOW_STAGES
 from rfs_mail.engine.windows import find_window
 from rfs_mail.engine.wishes import follow_wishes
 from rfs_mail.errors import UsageError

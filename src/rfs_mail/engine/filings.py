@@ -11,9 +11,7 @@ from sqlalchemy import Connection
 
 from rfs_mail.engine.live import Live
 from rfs_mail.engine.react import ask_again
-from rfs_mail.engine.standing import WINDOW_STAGES, write_standing
-
-__all__ = ["WINDOW_STAGES", "record_status"]
+from rfs_mail.engine.standing import write_standing
 
 
 def record_status(
@@ -31,7 +29,7 @@ def record_status(
     """
     Write how far somebody is with a window; returns whether her stage is another one now.
 
-    `status` is one of WINDOW_STAGES. `forward_only` leaves a stage that is further along the line as it is.
+    `status` is one of `standing.WINDOW_STAGES`. `forward_only` leaves a stage that is further along the line as it is.
     """
     moved = write_standing(
         connection, person_id, window_id, status, evidence=evidence, detail=detail, now=now, forward_only=forward_only

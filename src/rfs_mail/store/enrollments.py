@@ -40,7 +40,7 @@ from sqlalchemy import (
 from rfs_mail.core.expression import Expression
 from rfs_mail.core.facts import FILED_STATUSES
 from rfs_mail.core.lifecycle import UNSETTLED, EnrollmentState
-from rfs_mail.core.reasons import Reason
+from rfs_mail.core.reasons import DATE_UNKNOWN, Reason
 from rfs_mail.store import outbox, tasks
 from rfs_mail.store.dialect import among as one_of
 from rfs_mail.store.dialect import (
@@ -206,14 +206,27 @@ def pass_over(
         person.c.id > after, person.c.id <= up_to, person.c.created_at < known_before, *_admits(admission, now=now)
     )
     who = qualifies.where(_may_come_again(admission, person.c.id)).subquery("who")
+    return _put_down(connection, admission, who.c.id, literal(PASSED_OVER), literal(None, String()), now=now)
+
+
+def _put_down(
+    connection: Connection,
+    admission: Admission,
+    who: ColumnElement[int],
+    occasion: ColumnElement[str],
+    window_id: ColumnElement[Any],
+    *,
+    now: datetime,
+) -> int:
+    """Write people of a statement down as passed over; who is in the campaign by that occasion stays as she is."""
     rows = select(
-        literal(admission.campaign_id), who.c.id, literal(PASSED_OVER), literal(PASSED_OVER),
+        literal(admission.campaign_id), who, occasion, window_id, literal(PASSED_OVER),
         literal(admission.revision_id, BigId), literal(now, Instant()), literal(admission.first_step), literal(False),
         literal({}, Json), literal({}, Json),
     )  # fmt: skip
     names = [
-        "campaign_id", "person_id", "occasion", "state", "revision_id", "entered_at", "step_key", "planned", "anchors",
-        "ended_detail",
+        "campaign_id", "person_id", "occasion", "window_id", "state", "revision_id", "entered_at", "step_key",
+        "planned", "anchors", "ended_detail",
     ]  # fmt: skip
     statement = upsert(connection, enrollment).from_select(names, rows.where(true()), include_defaults=False)
     return connection.execute(statement.on_conflict_do_nothing()).rowcount
@@ -486,17 +499,8 @@ def pass_over_by_window(
         return 0
     wanting = _wanting(connection, admission, openings, crowd, now=now).subquery("wanting")
     window_id = func.substr(wanting.c.found, 2)
-    rows = select(
-        literal(admission.campaign_id), wanting.c.person_id, openings.occasion(connection, window_id), window_id,
-        literal(PASSED_OVER), literal(admission.revision_id, BigId), literal(now, Instant()),
-        literal(admission.first_step), literal(False), literal({}, Json), literal({}, Json),
-    )  # fmt: skip
-    names = [
-        "campaign_id", "person_id", "occasion", "window_id", "state", "revision_id", "entered_at", "step_key",
-        "planned", "anchors", "ended_detail",
-    ]  # fmt: skip
-    statement = upsert(connection, enrollment).from_select(names, rows.where(true()), include_defaults=False)
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount
+    occasion = openings.occasion(connection, window_id)
+    return _put_down(connection, admission, wanting.c.person_id, occasion, window_id, now=now)
 
 
 def _wanting(
@@ -827,7 +831,7 @@ def passed_unknown(connection: Connection, campaign_id: str, *, after: int, up_t
     )  # fmt: skip
 
 
-_UNKNOWN = (Reason.NO_ANCHOR.value, Reason.NO_CLOSING_TIME.value)
+_UNKNOWN = tuple(sorted(reason.value for reason in DATE_UNKNOWN))
 
 
 def with_passed_unknown(connection: Connection, ids: Sequence[int]) -> set[int]:
@@ -1267,23 +1271,7 @@ def _standing_together(on_postgresql: bool) -> Select[Any]:
 
 def take_versions(connection: Connection, versions: Mapping[int | None, Sequence[int]]) -> None:
     """Note for active enrollments which version of her window each is planned by: version -> the enrollments."""
-    statement = _take_versions(connection.dialect.name == "postgresql")
-    given = [{"version": one, "ids": among_value(connection, ids)} for one, ids in versions.items() if one is not None]
-    if given:
-        connection.execute(statement, given)
-
-
-_VERSION = bindparam("version", type_=Integer())
-
-
-@lru_cache(maxsize=2)
-def _take_versions(on_postgresql: bool) -> Update:
-    mine = among_bound(enrollment.c.id, "ids", on_postgresql=on_postgresql)
-    return (
-        update(enrollment)
-        .where(mine, _IS_ACTIVE, enrollment.c.window_version.is_distinct_from(_VERSION))
-        .values(window_version=_VERSION)
-    )
+    outbox.write_versions(connection, enrollment, _IS_ACTIVE, versions)
 
 
 def retime(connection: Connection, times: Mapping[tuple[datetime, bool, int | None], Sequence[int]]) -> None:
@@ -1304,7 +1292,7 @@ def retime(connection: Connection, times: Mapping[tuple[datetime, bool, int | No
 @lru_cache(maxsize=2)
 def _retime(on_postgresql: bool) -> Update:
     due, planned = bindparam("due", type_=Instant()), bindparam("is_planned", type_=Boolean())
-    version = func.coalesce(_VERSION, enrollment.c.window_version)
+    version = func.coalesce(outbox.VERSION, enrollment.c.window_version)
     return (
         update(enrollment)
         .where(
@@ -1480,11 +1468,18 @@ def entered_on(connection: Connection, campaign_id: str, day: str) -> int:
 
 def begin_sweep(connection: Connection, campaign_id: str, key: str, *, now: datetime) -> None:
     """Begin a walk; one that exists stays as it is."""
-    connection.execute(
-        upsert(connection, sweep)
-        .values(campaign_id=campaign_id, key=key, after_person_id=0, entered=0, day="", entered_today=0, started_at=now)
-        .on_conflict_do_nothing()
-    )
+    begin_sweeps(connection, campaign_id, [key], now=now)
+
+
+def begin_sweeps(connection: Connection, campaign_id: str, keys: Collection[str], *, now: datetime) -> None:
+    """Begin many walks; those that exist stay as they are."""
+    rows = [
+        {"campaign_id": campaign_id, "key": key, "after_person_id": 0, "entered": 0, "day": "", "entered_today": 0,
+         "started_at": now}
+        for key in sorted(keys)
+    ]  # fmt: skip
+    if rows:
+        connection.execute(upsert(connection, sweep).on_conflict_do_nothing(), rows)
 
 
 def go_on_sweep(
@@ -1510,17 +1505,6 @@ def go_on_sweep(
             done_at=done_at,
         )
     )
-
-
-def begin_sweeps(connection: Connection, campaign_id: str, keys: Collection[str], *, now: datetime) -> None:
-    """Begin many walks; those that exist stay as they are."""
-    rows = [
-        {"campaign_id": campaign_id, "key": key, "after_person_id": 0, "entered": 0, "day": "", "entered_today": 0,
-         "started_at": now}
-        for key in sorted(keys)
-    ]  # fmt: skip
-    if rows:
-        connection.execute(upsert(connection, sweep).on_conflict_do_nothing(), rows)
 
 
 def go_on_together(

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Integer,
     Interval,
     Select,
+    Table,
     Update,
     and_,
     bindparam,
@@ -1005,22 +1006,32 @@ def _waiting_together(on_postgresql: bool) -> Select[Any]:
 
 def take_versions(connection: Connection, versions: Mapping[int | None, Sequence[int]]) -> None:
     """Note for queued mails the version of its window that each is planned by: version -> the mails; None: as it is."""
-    statement = _take_versions(connection.dialect.name == "postgresql")
+    write_versions(connection, delivery, _STILL_QUEUED, versions)
+
+
+_STILL_QUEUED = delivery.c.state == "queued"
+"""Not `QUEUED`: the rows are found by their ids."""
+
+VERSION = bindparam("version", type_=Integer())
+
+
+def write_versions(
+    connection: Connection, table: Table, still: ColumnElement[bool], versions: Mapping[int | None, Sequence[int]]
+) -> None:
+    """`take_versions` of deliveries or enrollments, of those for which `still` holds."""
+    statement = _write_versions(table, still, connection.dialect.name == "postgresql")
     given = [{"version": one, "ids": among_value(connection, ids)} for one, ids in versions.items() if one is not None]
     if given:
         connection.execute(statement, given)
 
 
-_VERSION = bindparam("version", type_=Integer())
-
-
-@lru_cache(maxsize=2)
-def _take_versions(on_postgresql: bool) -> Update:
-    mine = among_bound(delivery.c.id, "ids", on_postgresql=on_postgresql)
+@lru_cache(maxsize=4)
+def _write_versions(table: Table, still: ColumnElement[bool], on_postgresql: bool) -> Update:
+    mine = among_bound(table.c.id, "ids", on_postgresql=on_postgresql)
     return (
-        update(delivery)
-        .where(mine, delivery.c.state == "queued", delivery.c.window_version.is_distinct_from(_VERSION))
-        .values(window_version=_VERSION)
+        update(table)
+        .where(mine, still, table.c.window_version.is_distinct_from(VERSION))
+        .values(window_version=VERSION)
     )
 
 
@@ -1042,7 +1053,7 @@ def retime(connection: Connection, times: Mapping[tuple[datetime, datetime, int 
 @lru_cache(maxsize=2)
 def _retime(on_postgresql: bool) -> Update:
     due, limit = bindparam("due", type_=Instant()), bindparam("limit", type_=Instant())
-    version = func.coalesce(_VERSION, delivery.c.window_version)
+    version = func.coalesce(VERSION, delivery.c.window_version)
     return (
         update(delivery)
         .where(

@@ -114,10 +114,14 @@ def listing(
         ahead = ByCodePoint(filing_window.c.closes_on) >= closes_from
         statement = statement.where(or_(ahead, filing_window.c.closes_on == ""))
     if ahead_from is not None:
-        last = [ByCodePoint(filing_window.c[name]) >= ahead_from for name in ("closes_on", "election_on")]
-        statement = statement.where(or_(*last, filing_window.c.closes_on == ""))
+        statement = statement.where(or_(_not_over(ahead_from), filing_window.c.closes_on == ""))
     unknown_last = filing_window.c.closes_on == ""
     return _read(connection, statement.order_by(unknown_last, filing_window.c.closes_on, filing_window.c.id))
+
+
+def _not_over(day: str) -> ColumnElement[bool]:
+    """Does a window close, or is its election, on this ISO date or later?"""
+    return or_(*(ByCodePoint(filing_window.c[name]) >= day for name in ("closes_on", "election_on")))
 
 
 def _read(connection: Connection, statement: Select[Any]) -> list[Stored]:
@@ -265,14 +269,13 @@ def people_of(connection: Connection, windows: Sequence[FilingWindow]) -> dict[s
 
 def wanted_by(connection: Connection, people: Sequence[int], *, ahead_from: str) -> list[str]:
     """The windows that any of these people want and that are not over before an ISO date, as ids. One statement."""
-    last = [ByCodePoint(filing_window.c[name]) >= ahead_from for name in ("closes_on", "election_on")]
     return list(
         connection.execute(
             select(filing_window.c.id)
             .select_from(interest)
             .join(person, person.c.id == interest.c.person_id)
             .join(filing_window, and_(*wanted(interest, person, filing_window)))
-            .where(interest.c.person_id.in_(people), or_(*last))
+            .where(interest.c.person_id.in_(people), _not_over(ahead_from))
             .distinct()
             .order_by(filing_window.c.id)
         ).scalars()
